@@ -1,0 +1,1 @@
+"""Bring up, declare, watch and break a sharded MongoDB cluster."""

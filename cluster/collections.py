@@ -1,0 +1,302 @@
+"""Every collection of Shardboard, declared once: shard key, indexes, validator.
+
+`cluster init` applies it, `cluster check` compares it, and nothing else creates a collection or an index.
+The routing of each named query over these collections is declared in `cluster/queries.py`.
+"""
+
+from .declaration import (
+    ANYTHING,
+    BOOL,
+    DATE,
+    OBJECT,
+    OBJECT_ID,
+    Collection,
+    Index,
+    Keys,
+    array,
+    document,
+    integer,
+    nullable,
+    one_of,
+    text,
+)
+
+ROLES = ("member", "admin")
+USER_STATUSES = ("active", "disabled", "deleting")
+TASK_STATUSES = ("pending", "in_progress", "done", "cancelled")
+PROJECT_STATUSES = ("active", "archived")
+WORK_STATES = ("waiting", "leased", "done", "failed")
+
+# `_id` hashed: reads and writes by id hit one shard, documents spread from the first one on.
+BY_ID: Keys = (("_id", "hashed"),)
+# Owner first, so that "mine" is one shard; `_id` after it, so that a heavy owner can still be split.
+BY_OWNER: Keys = (("owner_id", "hashed"), ("_id", 1))
+
+DAY_S = 24 * 60 * 60
+
+# Carried by every document a client can change: the audit trail is derived from them.
+STAMPS = {
+    "created_at": DATE,
+    "updated_at": DATE,
+    "updated_by": nullable(OBJECT_ID),
+    "request_id": nullable(text(200)),
+    "version": integer(1),
+}
+
+
+def _index(*keys: tuple[str, int]) -> Index:
+    return Index(keys)
+
+
+USERS = Collection(
+    "users",
+    BY_ID,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "username": text(32, 3),
+            "email": text(254, 3),
+            "name": text(200),
+            "role": one_of(*ROLES),
+            "status": one_of(*USER_STATUSES),
+            "time_zone": text(64),
+            "preferences": OBJECT,
+            "password_hash": text(512, 1),
+            "token_version": integer(1),
+            "last_login_at": nullable(DATE),
+            **STAMPS,
+        },
+        {"email_verified_at": nullable(DATE)},
+    ),
+    (
+        _index(("created_at", -1), ("_id", -1)),
+        _index(("role", 1), ("created_at", -1), ("_id", -1)),
+        _index(("status", 1), ("created_at", -1), ("_id", -1)),
+    ),
+)
+
+# `_id` is `email:<normalised>` or `username:<normalised>`. A unique index may not be hashed, but equal values hash
+# to one shard, so the `_id` index of that shard makes the value unique in the whole cluster.
+USER_CLAIMS = Collection(
+    "user_claims", BY_ID, document({"_id": text(300, 1), "user_id": OBJECT_ID, "created_at": DATE})
+)
+
+TASKS = Collection(
+    "tasks",
+    BY_OWNER,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "owner_id": OBJECT_ID,
+            "title": text(200, 1),
+            "description": text(10_000),
+            "status": one_of(*TASK_STATUSES),
+            "priority": integer(1, 5),
+            "position": nullable({"bsonType": ["int", "long", "double"]}),
+            "due_at": nullable(DATE),
+            "assignee_id": nullable(OBJECT_ID),
+            "project_id": nullable(OBJECT_ID),
+            "tags": array(text(50, 1), 20),
+            "completed_at": nullable(DATE),
+            **STAMPS,
+        }
+    ),
+    (
+        _index(("owner_id", 1), ("status", 1), ("due_at", 1), ("_id", 1)),
+        _index(("owner_id", 1), ("status", 1), ("priority", 1), ("_id", 1)),
+        _index(("assignee_id", 1), ("status", 1), ("due_at", 1), ("_id", 1)),
+        _index(("project_id", 1), ("status", 1), ("due_at", 1), ("_id", 1)),
+        _index(("status", 1), ("due_at", 1), ("_id", 1)),
+    ),
+)
+
+PROJECTS = Collection(
+    "projects",
+    BY_ID,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "owner_id": OBJECT_ID,
+            "name": text(200, 1),
+            "description": text(10_000),
+            "member_ids": array(OBJECT_ID, 500),
+            "status": one_of(*PROJECT_STATUSES),
+            **STAMPS,
+        }
+    ),
+    (_index(("owner_id", 1), ("_id", 1)), _index(("member_ids", 1), ("_id", 1))),
+)
+
+EVENTS = Collection(
+    "events",
+    BY_OWNER,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "owner_id": OBJECT_ID,
+            "title": text(200),
+            "starts_at": DATE,
+            "ends_at": nullable(DATE),
+            "venue": text(200),
+            "address": text(500),
+            **STAMPS,
+        }
+    ),
+    (_index(("owner_id", 1), ("starts_at", 1), ("_id", 1)),),
+)
+
+# One per login. `_id` is the `sid` of its access tokens; the refresh secret is stored hashed only.
+SESSIONS = Collection(
+    "sessions",
+    BY_ID,
+    document(
+        {
+            "_id": text(64, 16),
+            "user_id": OBJECT_ID,
+            "secret_hash": text(128, 16),
+            "previous_hash": nullable(text(128, 16)),
+            "rotated_at": DATE,
+            "created_at": DATE,
+            "last_used_at": DATE,
+            "expires_at": DATE,
+            "absolute_expires_at": DATE,
+            "revoked_at": nullable(DATE),
+        },
+        {"revoked_reason": nullable(text(50)), "user_agent": text(300), "address": text(64)},
+    ),
+    (_index(("user_id", 1), ("created_at", -1)), Index((("expires_at", 1),), expire_after_s=0)),
+)
+
+# Work to be done after a transaction: letters to send, the data of a deleted user to remove.
+OUTBOX = Collection(
+    "outbox",
+    BY_ID,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "kind": text(50, 1),
+            "payload": OBJECT,
+            "state": one_of(*WORK_STATES),
+            "attempts": integer(0),
+            "next_attempt_at": DATE,
+            "lease_id": nullable(text(64)),
+            "lease_until": nullable(DATE),
+            "created_at": DATE,
+            "done_at": nullable(DATE),
+            "last_error": nullable(text(500)),
+        }
+    ),
+    (_index(("state", 1), ("next_attempt_at", 1)), Index((("done_at", 1),), expire_after_s=30 * DAY_S)),
+)
+
+REMINDERS = Collection(
+    "reminders",
+    BY_OWNER,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "owner_id": OBJECT_ID,
+            "task_id": OBJECT_ID,
+            "schedule": OBJECT,
+            "state": one_of(*WORK_STATES),
+            "next_run_at": nullable(DATE),
+            "lease_id": nullable(text(64)),
+            "lease_until": nullable(DATE),
+            "last_run_at": nullable(DATE),
+            "runs": integer(0),
+            **STAMPS,
+        }
+    ),
+    (_index(("state", 1), ("next_run_at", 1)),),
+)
+
+# `_id` is a hash of the caller and the Idempotency-Key.
+IDEMPOTENCY = Collection(
+    "idempotency",
+    BY_ID,
+    document(
+        {
+            "_id": text(128, 16),
+            "request_hash": text(128, 16),
+            "status": integer(200, 299),
+            "headers": OBJECT,
+            "body": {"bsonType": "binData"},
+            "created_at": DATE,
+        }
+    ),
+    (Index((("created_at", 1),), expire_after_s=DAY_S),),
+)
+
+LOGIN_ATTEMPTS = Collection(
+    "login_attempts",
+    BY_ID,
+    document({"_id": text(300, 1), "count": integer(0), "expires_at": DATE}, {"locked_until": nullable(DATE)}),
+    (Index((("expires_at", 1),), expire_after_s=0),),
+)
+
+IMPORTS = Collection(
+    "imports",
+    BY_ID,
+    document(
+        {
+            "_id": OBJECT_ID,
+            "owner_id": OBJECT_ID,
+            "state": one_of(*WORK_STATES),
+            "rows_total": integer(0),
+            "rows_done": integer(0),
+            "errors": array(OBJECT, 1000),
+            "created_at": DATE,
+            "updated_at": DATE,
+        },
+        closed=False,
+    ),
+    (Index((("created_at", 1),), expire_after_s=30 * DAY_S),),
+)
+
+AUDIT = Collection(
+    "audit",
+    BY_ID,
+    document(
+        {
+            "_id": ANYTHING,
+            "at": DATE,
+            "actor_id": nullable(OBJECT_ID),
+            "action": text(50, 1),
+            "resource": text(50, 1),
+            "resource_id": ANYTHING,
+        },
+        {
+            "before": ANYTHING,
+            "after": ANYTHING,
+            "request_id": nullable(text(200)),
+            "ok": BOOL,
+            "detail": OBJECT,
+        },
+    ),
+    (
+        _index(("actor_id", 1), ("at", -1)),
+        _index(("resource", 1), ("resource_id", 1), ("at", -1)),
+        Index((("at", 1),), expire_after_s=400 * DAY_S),
+    ),
+)
+
+# What has been applied. One small collection, written by one migration at a time: not sharded.
+MIGRATIONS = Collection("migrations", (), document({"_id": ANYTHING}, closed=False))
+
+COLLECTIONS: tuple[Collection, ...] = (
+    USERS,
+    USER_CLAIMS,
+    TASKS,
+    PROJECTS,
+    EVENTS,
+    SESSIONS,
+    OUTBOX,
+    REMINDERS,
+    IDEMPOTENCY,
+    LOGIN_ATTEMPTS,
+    IMPORTS,
+    AUDIT,
+    MIGRATIONS,
+)
+
+BY_NAME = {collection.name: collection for collection in COLLECTIONS}
