@@ -1,0 +1,63 @@
+"""Ports of this machine: which are free, and who holds the ones that are not."""
+
+import errno
+import socket
+
+import psutil
+
+from ..errors import ClusterError
+from ..topology import LOOPBACK
+
+# Below the range that Linux hands to outgoing connections (32768 and up): nobody takes these by accident.
+HIGHEST_PORT = 32_000
+BLOCK_STEP = 100
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a connection that has just ended does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def holder(port: int) -> str:
+    """Who listens on `port`, e.g. `mongod (pid 4711)`; "another process" where the system does not tell."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return "another process"
+    for connection in connections:
+        if connection.laddr and connection.laddr.port == port and connection.pid:
+            try:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+            except psutil.NoSuchProcess:
+                break
+    return "another process"
+
+
+def require_free(port: int, name: str) -> None:
+    """Raises ClusterError, with the holder and the remedy, when `port`, meant for `name`, is taken."""
+    if not is_free(port):
+        raise ClusterError(
+            f"Port {port}, which {name} needs, is held by {holder(port)}: stop that, or start a new cluster on "
+            "other ports with --port PORT and --data DIR."
+        )
+
+
+def find_block(count: int, first: int) -> int:
+    """The first port at or after `first`, in steps of a hundred, that begins `count` free ones.
+
+    Raises:
+        ClusterError: there is no such block.
+    """
+    for start in range(first, HIGHEST_PORT - count, BLOCK_STEP):
+        if all(is_free(port) for port in range(start, start + count)):
+            return start
+    raise ClusterError(f"No {count} free ports in a row were found from {first} on: name a start with --port PORT.")

@@ -1,0 +1,67 @@
+"""Keyfile and passwords: generated, never chosen, kept in files that only their owner can read."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+KEYFILE = "keyfile"
+# Characters that need no escaping in a URI, a shell or an env file.
+PASSWORD_BYTES = 24
+# MongoDB takes 6 to 1024 base64 characters; 756 bytes is what its manual generates.
+KEYFILE_BYTES = 756
+
+
+class Secrets:
+    """The secrets in one directory. A secret is made when it is first asked for and never changes after."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @property
+    def keyfile(self) -> Path:
+        """The file that members know each other by, mode 400: mongod refuses one that others can read."""
+        self._ensure(KEYFILE, _new_key, mode=0o400)
+        return self.directory / KEYFILE
+
+    @property
+    def system_password(self) -> str:
+        """The password of `__system`: the key without white space."""
+        return "".join(self.keyfile.read_text().split())
+
+    def password(self, name: str) -> str:
+        """The password of the account `name`, e.g. `shardboard_api`."""
+        return self._ensure(f"{name}.password", new_password)
+
+    def key(self, name: str) -> str:
+        """A signing key of 256 bits, e.g. `jwt`."""
+        return self._ensure(f"{name}.key", lambda: secrets.token_hex(32))
+
+    def _ensure(self, file_name: str, make: Callable[[], str], mode: int = 0o600) -> str:
+        path = self.directory / file_name
+        if not path.exists():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_once(path, make(), mode)
+        return path.read_text().strip()
+
+
+def create_once(path: Path, text: str, mode: int) -> None:
+    """Writes `path` unless another process has just done so; nobody ever sees half of it."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(text + "\n")
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return
+    finally:
+        fresh.unlink()
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def _new_key() -> str:
+    # Written without line breaks: a YAML list of keys, for rotation, takes it as it is.
+    return secrets.token_urlsafe(KEYFILE_BYTES).replace("-", "+").replace("_", "/")
