@@ -1,0 +1,88 @@
+"""Who may do what in the database, declared: roles as least privileges, and the accounts that hold them. Pure data.
+
+People are not database users: they are documents of `users`, and the API decides about them.
+https://www.mongodb.com/docs/manual/reference/privilege-actions/
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .collections import AUDIT, COLLECTIONS, MIGRATIONS
+
+READ = ("find",)
+# Nobody rewrites history: the trail can be read and added to.
+APPEND = ("find", "insert")
+WRITE = ("find", "insert", "update", "remove")
+WATCH = ("find", "changeStream")
+
+ADMIN_DATABASE = "admin"
+
+
+@dataclass(frozen=True)
+class Privilege:
+    """Actions on one collection; the empty collection means every one of the database."""
+
+    database: str
+    collection: str
+    actions: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """One element of `createRole.privileges`."""
+        return {
+            "resource": {"db": self.database, "collection": self.collection},
+            "actions": sorted(self.actions),
+        }
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of the database `admin`; `inherits` are (role, database)."""
+
+    name: str
+    privileges: tuple[Privilege, ...] = ()
+    inherits: tuple[tuple[str, str], ...] = ()
+
+    def definition(self) -> dict[str, Any]:
+        """What `createRole` and `updateRole` take beside the name."""
+        return {
+            "privileges": [privilege.document() for privilege in self.privileges],
+            "roles": [{"role": role, "db": database} for role, database in self.inherits],
+        }
+
+
+@dataclass(frozen=True)
+class Account:
+    """A database user of `admin` with one role, e.g. `Account("shardboard_api", "shardboard_api")`."""
+
+    name: str
+    role: str
+
+
+ADMIN = Account("shardboard_admin", "root")
+API = Account("shardboard_api", "shardboard_api")
+WORKER = Account("shardboard_worker", "shardboard_worker")
+MONITOR = Account("shardboard_monitor", "shardboard_monitor")
+ACCOUNTS = (ADMIN, API, WORKER, MONITOR)
+
+# Routers refuse `replSetGetStatus`, so status asks the members themselves: this role and its account exist on every
+# set too. It sees states, sizes and the routing metadata, never a document of the application.
+MONITOR_ROLE = Role("shardboard_monitor", inherits=(("clusterMonitor", "admin"), ("read", "config")))
+
+
+def roles(database: str) -> tuple[Role, ...]:
+    """Every role, for the application's database `database`."""
+    data = tuple(_data_privileges(database))
+    watch_all = Privilege(database, "", WATCH)
+    return (
+        Role(API.role, data),
+        # The worker follows every collection in one change stream.
+        Role(WORKER.role, (*data, watch_all)),
+        MONITOR_ROLE,
+    )
+
+
+def _data_privileges(database: str) -> Iterable[Privilege]:
+    special = {AUDIT.name: APPEND, MIGRATIONS.name: READ}
+    for collection in COLLECTIONS:
+        yield Privilege(database, collection.name, (*special.get(collection.name, WRITE), "changeStream"))

@@ -1,0 +1,157 @@
+"""What a cluster looks like at one moment: an immutable picture that judges itself.
+
+`cluster.observe` takes it; nothing here talks to a server.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# A member that far behind misses what a minute of work wrote; a healthy local one is within a second.
+MOST_LAG_S = 30.0
+HEALTHY_STATES = ("PRIMARY", "SECONDARY")
+DOWN = "DOWN"
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """One mongod. `state` is the server's word for it, or DOWN; `error` says why it could not be asked."""
+
+    name: str
+    address: str
+    state: str
+    version: str | None = None
+    uptime_s: int | None = None
+    lag_s: float | None = None
+    error: str | None = None
+
+    def problem(self) -> str | None:
+        if self.error is not None:
+            return f"{self.name} at {self.address} does not answer: {self.error}."
+        if self.state not in HEALTHY_STATES:
+            return f"{self.name} at {self.address} is {self.state}."
+        if self.lag_s is not None and self.lag_s > MOST_LAG_S:
+            return f"{self.name} at {self.address} is {self.lag_s:.0f} s behind its primary."
+        return None
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """The config set or a shard."""
+
+    name: str
+    members: tuple[MemberStatus, ...]
+
+    @property
+    def primary(self) -> MemberStatus | None:
+        return next((member for member in self.members if member.state == "PRIMARY"), None)
+
+    def problems(self) -> Iterator[str]:
+        if self.primary is None:
+            yield f"{self.name} has no primary: it takes no writes."
+        yield from filter(None, (member.problem() for member in self.members))
+
+
+@dataclass(frozen=True)
+class RouterStatus:
+    """One router; `is_stand_in` where it is not MongoDB's own."""
+
+    name: str
+    address: str
+    version: str | None = None
+    is_stand_in: bool = False
+    error: str | None = None
+
+    def problem(self) -> str | None:
+        return f"{self.name} at {self.address} does not answer: {self.error}." if self.error else None
+
+    @property
+    def kind(self) -> str:
+        """`mongos 6.0.5` or `stand-in`."""
+        return "stand-in" if self.is_stand_in else f"mongos {self.version}"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What one shard holds of a collection: its ranges, and the documents and bytes in them."""
+
+    shard: str
+    chunks: int
+    documents: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class CollectionStatus:
+    """One collection of the application and where it lies. `documents` leave out those that a move left behind."""
+
+    name: str
+    is_sharded: bool
+    holdings: tuple[Holding, ...]
+
+    @property
+    def documents(self) -> int:
+        return sum(holding.documents for holding in self.holdings)
+
+    @property
+    def skew(self) -> float | None:
+        """The fullest shard's documents over an even share: 1.0 is even, 2.0 is twice its share; None when empty."""
+        if not self.documents:
+            return None
+        return max(holding.documents for holding in self.holdings) * len(self.holdings) / self.documents
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What only a router knows. `missing` are declared shards and collections that the cluster does not have."""
+
+    shards: tuple[str, ...]
+    draining: tuple[str, ...]
+    missing_shards: tuple[str, ...]
+    missing_collections: tuple[str, ...]
+    collections: tuple[CollectionStatus, ...]
+    balancer_on: bool
+    migrating: tuple[str, ...] = ()
+
+    def problems(self) -> Iterator[str]:
+        for shard in self.missing_shards:
+            yield f"{shard} has not been added to the cluster: run `scripts/cluster init`."
+        for shard in self.draining:
+            yield f"{shard} is draining: finish with `scripts/cluster remove-shard {shard}`."
+        if self.missing_collections:
+            names = ", ".join(self.missing_collections)
+            yield f"The collections {names} do not exist or are not sharded: run `scripts/cluster init`."
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """The whole picture. `routing` is None when no router could be asked, `routing_error` then says why."""
+
+    sets: tuple[SetStatus, ...]
+    routers: tuple[RouterStatus, ...]
+    routing: Routing | None
+    routing_error: str | None = None
+
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong, in sentences, what stops the most work first."""
+        return tuple(self._problems())
+
+    def problem(self) -> str | None:
+        """The first thing that is wrong, or None."""
+        return next(self._problems(), None)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing at all answers."""
+        return all(m.state == DOWN for s in self.sets for m in s.members) and all(r.error for r in self.routers)
+
+    def _problems(self) -> Iterator[str]:
+        if self.is_down:
+            yield "Nothing answers: start the cluster with `scripts/cluster up`."
+            return
+        for replica_set in self.sets:
+            yield from replica_set.problems()
+        yield from filter(None, (router.problem() for router in self.routers))
+        if self.routing is not None:
+            yield from self.routing.problems()
+        elif not all(router.error for router in self.routers):
+            yield f"The routers cannot tell the state of the cluster: {self.routing_error}."
