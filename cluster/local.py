@@ -1,0 +1,207 @@
+"""A whole cluster on this machine: what `scripts/run`, `scripts/cluster up` and the tests start and stop."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import bringup
+from .binaries import Binary, find_mongod, mongos_command
+from .connections import Connections, Login, system_login, uri
+from .errors import ClusterError
+from .layout import DataDir
+from .nodes import ports, room
+from .nodes.local import LocalNodes
+from .observe import monitoring, observe
+from .progress import Progress
+from .roles import Account
+from .secrets import Secrets
+from .sets import primary_of
+from .status import ClusterStatus
+from .together import together
+from .topology import DEFAULT_PORT, Cluster, Member, ReplicaSet, Shape, plan_local, shape_of
+
+DEFAULT_DATABASE = "shardboard"
+NO_WISHES: Mapping[str, int] = {}
+
+
+class LocalCluster:
+    """One local cluster in one data directory.
+
+    `nodes` starts, stops, kills and pauses its processes; `secrets` holds its passwords; `cluster` says which
+    processes those are. Commands that change processes hold the directory's lock.
+    """
+
+    def __init__(
+        self,
+        data_dir: DataDir,
+        cluster: Cluster,
+        mongod: Binary,
+        mongos: Binary,
+        extra_parameters: Sequence[str] = (),
+        database: str = DEFAULT_DATABASE,
+    ) -> None:
+        self.data_dir = data_dir
+        self.cluster = cluster
+        self.mongod = mongod
+        self.mongos = mongos
+        self.database = database
+        self.secrets = Secrets(data_dir.secrets)
+        self.nodes = LocalNodes(data_dir, cluster, mongod, mongos, self.secrets.keyfile, extra_parameters)
+
+    @classmethod
+    def create(
+        cls,
+        root: Path,
+        wishes: Mapping[str, int] = NO_WISHES,
+        first_port: int | None = None,
+        environ: Mapping[str, str] = os.environ,
+        extra_parameters: Sequence[str] = (),
+    ) -> "LocalCluster":
+        """The cluster in `root`: the one that was made there before, else a new one.
+
+        `wishes` are fields of `Shape` that are not to have their default, e.g. `{"members": 1}`. Without `first_port`
+        a new one takes the first free block of ports from 27017 on.
+
+        Raises:
+            ClusterError: no MongoDB, no room, no free ports, a directory that cannot be written, or one that holds a
+                cluster of another shape.
+        """
+        mongod, mongos = find_mongod(environ), mongos_command(environ)
+        data_dir = DataDir(root)
+        saved = data_dir.load()
+        if saved is not None:
+            _require_same(saved, wishes, first_port, data_dir)
+            return cls(data_dir, saved, mongod, mongos, extra_parameters, _database(environ))
+        shape = Shape.wished(wishes)
+        data_dir.make()
+        room.require_disk(data_dir.root, shape.member_count)
+        first = first_port or ports.find_block(shape.port_count, DEFAULT_PORT)
+        cluster = plan_local(shape, first)
+        data_dir.save(cluster)
+        return cls(data_dir, cluster, mongod, mongos, extra_parameters, _database(environ))
+
+    @classmethod
+    def open(cls, root: Path, environ: Mapping[str, str] = os.environ) -> "LocalCluster":
+        """The cluster that was made in `root`.
+
+        Raises:
+            ClusterError: there is none.
+        """
+        data_dir = DataDir(root)
+        saved = data_dir.load()
+        if saved is None:
+            raise ClusterError(f"{data_dir.root} holds no cluster: start one with `cluster up`, or name its --data.")
+        return cls(data_dir, saved, find_mongod(environ), mongos_command(environ), database=_database(environ))
+
+    @property
+    def router_kind(self) -> str:
+        """`mongos 6.0.5`, or `stand-in`."""
+        return "stand-in" if self.mongos.is_stand_in else f"mongos {self.mongos.version_text}"
+
+    def up(self, progress: Progress) -> bool:
+        """Starts what is not running and brings it to a healthy cluster; whether anything changed.
+
+        Raises:
+            ClusterError: something is in the way. What was started keeps running; `up` again goes on from there.
+        """
+        with self.data_dir.locked():
+            with progress.step("start the processes") as outcome:
+                outcome.changed = self._start()
+            self._init(progress)
+        return bool(progress.changes)
+
+    def init(self, progress: Progress) -> bool:
+        """Brings the running processes to a healthy cluster; whether anything changed.
+
+        Raises:
+            ClusterError: a process does not run, or something is in the way.
+        """
+        for node in self.cluster.nodes:
+            self.nodes.require_running(node)
+        with self.data_dir.locked():
+            self._init(progress)
+        return bool(progress.changes)
+
+    def down(self, progress: Progress) -> bool:
+        """Stops every process in order, data stays; whether any was running."""
+        with self.data_dir.locked(), progress.step("stop the processes") as outcome:
+            outcome.changed = self._stop()
+        return outcome.changed
+
+    def kill(self) -> None:
+        """Ends every process at once, as a power cut would."""
+        together(self.nodes.kill, self.cluster.nodes)
+
+    def status(self) -> ClusterStatus:
+        with monitoring(self.secrets) as connections:
+            return observe(self.cluster, connections, self.database)
+
+    def uri(self, account: Account, database: str = "") -> str:
+        """A connection string to every router as `account`."""
+        return uri(self.cluster.routers_address, self.login(account), database)
+
+    def login(self, account: Account) -> Login:
+        return Login(account.name, self.secrets.password(account.name))
+
+    def primary(self, replica_set: ReplicaSet) -> Member | None:
+        """The member that is the set's primary now."""
+        with self.connections() as connections:
+            return primary_of(replica_set, connections)
+
+    def connections(self) -> Connections:
+        """Clients as the members' own identity; give them back with `with`."""
+        return Connections(system_login(self.secrets))
+
+    def _start(self) -> bool:
+        idle = [node for node in self.cluster.nodes if not self.nodes.is_running(node)]
+        room.require_memory(sum(isinstance(node, Member) for node in idle))
+        # All ports first: a busy one is found before anything is started.
+        for node in idle:
+            ports.require_free(node.port, node.name)
+        together(self.nodes.start, idle)
+        return bool(idle)
+
+    def _init(self, progress: Progress) -> None:
+        with self.connections() as connections:
+            bringup.prepare_sets(self.cluster, connections, progress, self.nodes.require_running)
+            bringup.configure(
+                self.cluster, connections, self.secrets, self.database, progress, self.nodes.require_running
+            )
+        bringup.verify(self.cluster, self.secrets, self.database, progress)
+
+    def _stop(self) -> bool:
+        """Routers, then the shards side by side, the config set last: shards ask it until their end."""
+        routers = together(self.nodes.stop, self.cluster.routers)
+        shards = together(self._stop_set, self.cluster.shards)
+        return any([*routers, *shards, self._stop_set(self.cluster.config_set)])
+
+    def _stop_set(self, replica_set: ReplicaSet) -> bool:
+        """The primary first: it hands over while the others live; without them it waits for a majority in vain."""
+        running = [member for member in replica_set.members if self.nodes.is_running(member)]
+        if not running:
+            return False
+        for member in running:
+            # A frozen one would neither say who is primary nor end.
+            self.nodes.resume(member)
+        primary = self.primary(replica_set)
+        first = [member for member in running if member == primary]
+        together(self.nodes.stop, first)
+        together(self.nodes.stop, [member for member in running if member != primary])
+        return True
+
+
+def _database(environ: Mapping[str, str]) -> str:
+    return environ.get("MONGODB_DB") or DEFAULT_DATABASE
+
+
+def _require_same(saved: Cluster, wishes: Mapping[str, int], first_port: int | None, data_dir: DataDir) -> None:
+    """Raises ClusterError when what was asked for is not what `data_dir` holds."""
+    is_shape, is_port = shape_of(saved), saved.routers[0].port
+    differs = [f"{is_shape.of(name)} {name}" for name, wish in wishes.items() if is_shape.of(name) != wish]
+    if first_port not in (None, is_port):
+        differs.append(f"port {is_port}")
+    if differs:
+        raise ClusterError(
+            f"{data_dir.root} holds a cluster with {', '.join(differs).replace('_', ' ')}: leave that option out, "
+            "or start another cluster with --data DIR."
+        )
