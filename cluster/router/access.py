@@ -1,0 +1,249 @@
+"""Who a client is, and what it may do.
+
+A login is passed through to a config server, which checks it; its user's privileges are read from there. Calls to
+members run as `__system`, so every command is held against those privileges before anything is forwarded.
+https://www.mongodb.com/docs/manual/reference/privilege-actions/
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import wire
+from .errors import CommandError
+from .members import Connection
+from .shards import Grid, MemberError, Retry
+
+log = logging.getLogger(__name__)
+
+# As mongos' userCacheInvalidationIntervalSecs, but shorter: a changed user is seen soon.
+PRIVILEGES_MAX_AGE_S = 5.0
+LOGIN_LIMIT_S = 10.0
+CLUSTER = "cluster"
+SYSTEM = ("__system", "local")
+
+
+@dataclass(frozen=True)
+class Need:
+    """One action on one resource: `CLUSTER`, or `(db, collection)`; an empty collection means the whole database."""
+
+    action: str
+    resource: str | tuple[str, str]
+
+
+class Privileges:
+    """What one user may do, from `usersInfo` with `showPrivileges`."""
+
+    def __init__(self, granted: Iterable[Mapping[str, Any]], everything: bool = False) -> None:
+        self._everything = everything
+        self._granted = [(_plain(entry["resource"]), frozenset(entry["actions"])) for entry in granted]
+
+    def allows(self, need: Need) -> bool:
+        return self._everything or any(
+            need.action in actions and _covers(resource, need.resource) for resource, actions in self._granted
+        )
+
+    def touches(self, db: str) -> bool:
+        """Whether anything at all is granted on a database."""
+        return self._everything or any(
+            "anyResource" in resource or resource.get("db") in ("", db) for resource, _ in self._granted
+        )
+
+
+def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(resource.items())
+
+
+def _covers(granted: Mapping[str, Any], wanted: str | tuple[str, str]) -> bool:
+    if "anyResource" in granted:
+        return True
+    if isinstance(wanted, str):
+        return wanted in granted
+    if "db" not in granted or granted["db"] not in ("", wanted[0]):
+        return False
+    collection = granted["collection"]
+    return collection == wanted[1] or (collection == "" and not wanted[1].startswith("system."))
+
+
+class PrivilegeCache:
+    """Privileges by user, read again when a few seconds old. Thread-safe."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[float, Privileges]] = {}
+
+    def of(self, user: tuple[str, str]) -> Privileges:
+        """The privileges of `(name, db)`; none for a user that is gone."""
+        if user == SYSTEM:
+            return Privileges((), everything=True)
+        now = time.monotonic()
+        read_at, privileges = self._known.get(user, (0.0, None))
+        if privileges is not None and now - read_at < PRIVILEGES_MAX_AGE_S:
+            return privileges
+        try:
+            fresh = self._read(user)
+        except (CommandError, MemberError) as error:
+            if privileges is None:
+                raise
+            log.warning("privileges of %s not read, the known ones are used: %s", user[0], error)
+            fresh = privileges
+        with self._lock:
+            self._known[user] = (now, fresh)
+        return fresh
+
+    def _read(self, user: tuple[str, str]) -> Privileges:
+        reply = self._grid.config_call(
+            {"usersInfo": {"user": user[0], "db": user[1]}, "showPrivileges": True, "$db": "admin"},
+            time.monotonic() + 2.0,
+            Retry.IDEMPOTENT,
+        )
+        users = reply["users"]
+        return Privileges(users[0]["inheritedPrivileges"]) if users else Privileges(())
+
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+
+class Login:
+    """The login of one client connection, and the conversation that leads to it."""
+
+    def __init__(self, grid: Grid, cache: PrivilegeCache) -> None:
+        self._grid, self._cache = grid, cache
+        self._conversation: Connection | None = None
+        self.user: tuple[str, str] | None = None
+
+    @property
+    def identity(self) -> str:
+        """`name@db`, empty before login."""
+        return "@".join(self.user) if self.user else ""
+
+    def converse(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Pass `saslStart` or `saslContinue` on; the config server decides.
+
+        Raises: CommandError.
+        """
+        if next(iter(body)) == "saslStart":
+            self.end_conversation()
+            self._conversation = self._connect()
+        elif self._conversation is None:
+            raise CommandError("AuthenticationFailed", "No SASL session state found")
+        sent = {name: value for name, value in body.items() if name not in ("$clusterTime", "lsid", "$readPreference")}
+        try:
+            assert self._conversation is not None  # noqa: S101
+            reply = self._conversation.call(sent, LOGIN_LIMIT_S)
+            if reply.get("ok") and reply.get("done"):
+                self._finish()
+            elif not reply.get("ok"):
+                self.end_conversation()
+        except (wire.ConnectionLost, TimeoutError) as error:
+            self.end_conversation()
+            raise CommandError("HostUnreachable", f"the config server went away during the login: {error}") from error
+        return {name: reply[name] for name in reply if name not in ("$clusterTime", "operationTime")}
+
+    def _connect(self) -> Connection:
+        problem: Exception | None = None
+        for address in self._grid.config.members or self._grid.config.seeds:
+            try:
+                return self._grid.connection(address, key="")
+            except wire.ConnectionLost as error:
+                problem = error
+        raise CommandError("HostUnreachable", f"no config server can check a login: {problem}")
+
+    def _finish(self) -> None:
+        assert self._conversation is not None  # noqa: S101
+        status = self._conversation.call({"connectionStatus": 1, "$db": "admin"}, LOGIN_LIMIT_S)
+        self.end_conversation()
+        user = status["authInfo"]["authenticatedUsers"][0]
+        self.user = (user["user"], user["db"])
+
+    def end_conversation(self) -> None:
+        if self._conversation is not None:
+            self._conversation.close()
+            self._conversation = None
+
+    def log_out(self) -> None:
+        self.user = None
+
+    def may(self, need: Need) -> bool:
+        return self.user is not None and self._cache.of(self.user).allows(need)
+
+    def privileges(self) -> Privileges:
+        return self._cache.of(self.user) if self.user else Privileges(())
+
+    def require(self, command: str, db: str, needs: Iterable[Need]) -> None:
+        """Raises: CommandError Unauthorized, in the words of a mongos."""
+        if self.user is None:
+            raise CommandError("Unauthorized", f"command {command} requires authentication")
+        for need in needs:
+            if not self.may(need):
+                raise CommandError("Unauthorized", f"not authorized on {db} to execute command {command}: needs the "
+                                   f"action {need.action} on {need.resource}")  # fmt: skip
+
+    def forget_privileges(self) -> None:
+        self._cache.forget()
+
+
+def needs_of_pipeline(db: str, collection: str, pipeline: Any) -> list[Need]:
+    """What an aggregation needs: reading its source and every other collection that its stages read or write."""
+    if not isinstance(pipeline, list) or not all(isinstance(stage, Mapping) and len(stage) for stage in pipeline):
+        raise CommandError("TypeMismatch", "Each element of the 'pipeline' array must be an object")
+    first = next(iter(pipeline[0])) if pipeline else ""
+    needs = [_need_of_source(first, db, collection)]
+    for stage in pipeline:
+        name, value = next(iter(stage.items()))
+        needs += _needs_of_stage(db, name, value)
+    return needs
+
+
+SOURCE_ACTIONS = {"$collStats": "collStats", "$indexStats": "indexStats", "$changeStream": "changeStream"}
+CLUSTER_SOURCES = {"$currentOp": "inprog", "$shardedDataDistribution": "shardedDataDistribution",
+                   "$listSessions": "listSessions", "$listLocalSessions": "listSessions"}  # fmt: skip
+
+
+def _need_of_source(stage: str, db: str, collection: str) -> Need:
+    if stage in CLUSTER_SOURCES:
+        return Need(CLUSTER_SOURCES[stage], CLUSTER)
+    return Need(SOURCE_ACTIONS.get(stage, "find"), (db, collection))
+
+
+def _needs_of_stage(db: str, name: str, value: Any) -> list[Need]:
+    if name == "$out":
+        target = _target(db, value, "coll")
+        return [Need("insert", target), Need("remove", target)]
+    if name == "$merge":
+        target = _target(db, value["into"] if isinstance(value, Mapping) else value, "coll")
+        return [Need("insert", target), Need("update", target)]
+    if name in ("$lookup", "$graphLookup"):
+        return _nested(db, value.get("from"), value.get("pipeline"))
+    if name == "$unionWith":
+        return (
+            _nested(db, value, None)
+            if isinstance(value, str)
+            else _nested(db, value.get("coll"), value.get("pipeline"))
+        )
+    if name == "$facet":
+        return [
+            need
+            for inner in value.values()
+            for stage in inner
+            for need in _needs_of_stage(db, *next(iter(stage.items())))
+        ]
+    return []
+
+
+def _target(db: str, value: Any, field: str) -> tuple[str, str]:
+    return (value.get("db", db), value[field]) if isinstance(value, Mapping) else (db, value)
+
+
+def _nested(db: str, source: Any, pipeline: Any) -> list[Need]:
+    needs = []
+    if source is not None:
+        needs.append(Need("find", _target(db, source, "coll")))
+    if pipeline:
+        needs += [need for stage in pipeline for need in _needs_of_stage(db, *next(iter(stage.items())))]
+    return needs

@@ -1,0 +1,232 @@
+"""The commands that the router knows: for each its handler and what a user needs for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import metadata, process, reads, transactions, writes
+from .access import CLUSTER, Need, needs_of_pipeline
+from .errors import CommandError
+from .operation import Operation
+
+Needs = Callable[[Operation], Sequence[Need]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """`needs` is None for what may be said before login; `in_transaction` for what may be part of one."""
+
+    run: Callable[[Operation], Mapping[str, Any]]
+    needs: Needs | None
+    in_transaction: bool = False
+
+
+def nothing(op: Operation) -> Sequence[Need]:
+    """Only a login."""
+    return ()
+
+
+def on_collection(*actions: str) -> Needs:
+    return lambda op: [Need(action, (op.db, op.collection)) for action in actions]
+
+
+def on_namespace(*actions: str) -> Needs:
+    """For commands whose first field is the full `<db>.<collection>`."""
+
+    def needs(op: Operation) -> Sequence[Need]:
+        db, _, collection = str(op.body[op.name]).partition(".")
+        return [Need(action, (db, collection)) for action in actions]
+
+    return needs
+
+
+def on_database(*actions: str) -> Needs:
+    return lambda op: [Need(action, (op.db, "")) for action in actions]
+
+
+def on_named_database(action: str) -> Needs:
+    """For commands whose first field is a database."""
+    return lambda op: [Need(action, (str(op.body[op.name]), ""))]
+
+
+def on_cluster(*actions: str) -> Needs:
+    return lambda op: [Need(action, CLUSTER) for action in actions]
+
+
+def of_list_collections(op: Operation) -> Sequence[Need]:
+    """A user may list the names of what it may read without the right to list."""
+    if op.body.get("nameOnly") and op.body.get("authorizedCollections"):
+        return ()
+    return [Need("listCollections", (op.db, ""))]
+
+
+def of_update(op: Operation) -> Sequence[Need]:
+    actions = ["update"]
+    if any(update.get("upsert") for update in op.body.get("updates") or ()):
+        actions.append("insert")
+    return [Need(action, (op.db, op.collection)) for action in actions]
+
+
+def of_find_and_modify(op: Operation) -> Sequence[Need]:
+    actions = ["find", "remove" if op.body.get("remove") else "update"]
+    if op.body.get("upsert"):
+        actions.append("insert")
+    return [Need(action, (op.db, op.collection)) for action in actions]
+
+
+def of_aggregate(op: Operation) -> Sequence[Need]:
+    collection = op.body["aggregate"] if isinstance(op.body["aggregate"], str) else ""
+    return needs_of_pipeline(op.db, collection, op.body.get("pipeline"))
+
+
+def of_explain(op: Operation) -> Sequence[Need]:
+    """As the command that is explained."""
+    inner = op.body["explain"]
+    if not isinstance(inner, Mapping) or not inner:
+        raise CommandError("FailedToParse", "explain needs a command")
+    explained = Operation(op.router, {**dict(inner.items()), "$db": op.db}, op.login)
+    needs = command_of(explained.name).needs
+    return needs(explained) if needs else ()
+
+
+def _config(internal: str, action: str) -> Command:
+    return Command(metadata.as_configsvr(internal), on_cluster(action))
+
+
+def _users(*actions: str) -> Command:
+    return Command(metadata.user_command, on_database(*actions))
+
+
+_hello = Command(process.hello, None)
+_find_and_modify = Command(writes.find_and_modify, of_find_and_modify, in_transaction=True)
+_move = Command(metadata.move_range, on_namespace("moveChunk"))
+
+COMMANDS: dict[str, Command] = {
+    # handshake, login, sessions
+    "hello": _hello,
+    "isMaster": _hello,
+    "ismaster": _hello,
+    "ping": Command(process.ping, None),
+    "buildInfo": Command(process.build_info, None),
+    "buildinfo": Command(process.build_info, None),
+    "saslStart": Command(process.sasl, None),
+    "saslContinue": Command(process.sasl, None),
+    "logout": Command(process.logout, None),
+    "connectionStatus": Command(process.connection_status, None),
+    "whatsmyuri": Command(process.whats_my_uri, None),
+    "isdbgrid": Command(process.is_db_grid, None),
+    "startSession": Command(process.refresh_sessions, nothing),
+    "refreshSessions": Command(process.refresh_sessions, nothing),
+    "endSessions": Command(process.end_sessions, nothing),
+    "killSessions": Command(process.kill_sessions, nothing),
+    "killAllSessions": Command(process.kill_sessions, on_cluster("killAnySession")),
+    # documents
+    "find": Command(reads.find, on_collection("find"), in_transaction=True),
+    "aggregate": Command(reads.aggregate, of_aggregate, in_transaction=True),
+    "count": Command(reads.count, on_collection("find")),
+    "distinct": Command(reads.distinct, on_collection("find"), in_transaction=True),
+    "explain": Command(reads.explain, of_explain),
+    "getMore": Command(reads.get_more, nothing, in_transaction=True),
+    "killCursors": Command(reads.kill_cursors, nothing),
+    "insert": Command(writes.write, on_collection("insert"), in_transaction=True),
+    "update": Command(writes.write, of_update, in_transaction=True),
+    "delete": Command(writes.write, on_collection("remove"), in_transaction=True),
+    "findAndModify": _find_and_modify,
+    "findandmodify": _find_and_modify,
+    "commitTransaction": Command(transactions.commit, nothing),
+    "abortTransaction": Command(transactions.abort, nothing),
+    # collections and indexes
+    "listDatabases": Command(metadata.list_databases, nothing),
+    "listCollections": Command(metadata.list_collections, of_list_collections),
+    "listIndexes": Command(metadata.list_indexes, on_collection("listIndexes")),
+    "create": Command(metadata.create, on_collection("createCollection")),
+    "createIndexes": Command(metadata.create_indexes, on_collection("createIndex")),
+    "dropIndexes": Command(metadata.on_primary_shard("_shardsvrDropIndexes"), on_collection("dropIndex")),
+    "collMod": Command(metadata.on_primary_shard("_shardsvrCollMod"), on_collection("collMod")),
+    "drop": Command(metadata.on_primary_shard("_shardsvrDropCollection"), on_collection("dropCollection")),
+    "dropDatabase": Command(metadata.on_primary_shard("_shardsvrDropDatabase"), on_database("dropDatabase")),
+    "collStats": Command(metadata.collection_stats, on_collection("collStats")),
+    "dbStats": Command(metadata.database_stats, on_database("dbStats")),
+    "validate": Command(metadata.validate, on_collection("validate")),
+    # shards and ranges
+    "addShard": Command(metadata.add_shard, on_cluster("addShard")),
+    "addshard": Command(metadata.add_shard, on_cluster("addShard")),
+    "removeShard": Command(metadata.remove_shard, on_cluster("removeShard")),
+    "listShards": Command(metadata.list_shards, on_cluster("listShards")),
+    "getShardMap": Command(metadata.get_shard_map, on_cluster("getShardMap")),
+    "flushRouterConfig": Command(metadata.flush_router_config, on_cluster("flushRouterConfig")),
+    "enableSharding": Command(metadata.enable_sharding, on_named_database("enableSharding")),
+    "movePrimary": Command(metadata.move_primary, on_named_database("moveChunk")),
+    "shardCollection": Command(metadata.shard_collection, on_namespace("enableSharding")),
+    "reshardCollection": Command(metadata.as_configsvr("_configsvrReshardCollection", concern=False),
+                                 on_namespace("reshardCollection")),
+    "refineCollectionShardKey": Command(metadata.as_configsvr("_configsvrRefineCollectionShardKey", concern=False),
+                                        on_namespace("refineCollectionShardKey")),
+    "split": Command(metadata.split, on_namespace("splitChunk")),
+    "moveRange": _move,
+    "moveChunk": _move,
+    "configureCollectionBalancing": Command(metadata.as_configsvr("_configsvrConfigureCollectionBalancing"),
+                                            on_namespace("enableSharding")),
+    "balancerCollectionStatus": Command(metadata.as_configsvr("_configsvrBalancerCollectionStatus"),
+                                        on_namespace("enableSharding")),
+    "balancerStart": _config("_configsvrBalancerStart", "balancer"),
+    "balancerStop": _config("_configsvrBalancerStop", "balancer"),
+    "balancerStatus": _config("_configsvrBalancerStatus", "balancer"),
+    "addShardToZone": _config("_configsvrAddShardToZone", "enableSharding"),
+    "removeShardFromZone": _config("_configsvrRemoveShardFromZone", "enableSharding"),
+    "updateZoneKeyRange": Command(metadata.as_configsvr("_configsvrUpdateZoneKeyRange"),
+                                  on_namespace("enableSharding")),
+    # users, roles, settings
+    "createUser": _users("createUser", "grantRole"),
+    "updateUser": _users("changeCustomData", "changePassword", "grantRole", "revokeRole"),
+    "dropUser": _users("dropUser"),
+    "grantRolesToUser": _users("grantRole"),
+    "revokeRolesFromUser": _users("revokeRole"),
+    "createRole": _users("createRole", "grantRole"),
+    "updateRole": _users("revokeRole", "grantRole"),
+    "dropRole": _users("dropRole"),
+    "grantPrivilegesToRole": _users("grantRole"),
+    "revokePrivilegesFromRole": _users("revokeRole"),
+    "grantRolesToRole": _users("grantRole"),
+    "revokeRolesFromRole": _users("revokeRole"),
+    "usersInfo": Command(metadata.on_config, on_database("viewUser")),
+    "rolesInfo": Command(metadata.on_config, on_database("viewRole")),
+    "invalidateUserCache": Command(metadata.user_command, on_cluster("invalidateUserCache")),
+    "setDefaultRWConcern": Command(metadata.set_default_rw_concern, on_cluster("setDefaultRWConcern")),
+    "getDefaultRWConcern": Command(metadata.on_config, on_cluster("getDefaultRWConcern")),
+    "setFeatureCompatibilityVersion": Command(metadata.on_config, on_cluster("setFeatureCompatibilityVersion")),
+    # the router itself
+    "serverStatus": Command(process.server_status, on_cluster("serverStatus")),
+    "connPoolStats": Command(process.conn_pool_stats, on_cluster("connPoolStats")),
+    "hostInfo": Command(process.host_info, on_cluster("hostInfo")),
+    "getParameter": Command(process.get_parameter, on_cluster("getParameter")),
+    "getCmdLineOpts": Command(process.get_cmd_line_opts, on_cluster("getCmdLineOpts")),
+    "getLog": Command(process.get_log, on_cluster("getLog")),
+    "replSetGetStatus": Command(process.refuse_repl_set_status, nothing),
+    "configureFailPoint": Command(process.configure_fail_point, nothing),
+}  # fmt: skip
+
+
+def command_of(name: str) -> Command:
+    """The command of a name. Raises: CommandError CommandNotFound."""
+    try:
+        return COMMANDS[name]
+    except KeyError:
+        raise CommandError("CommandNotFound", f"no such command: '{name}'") from None
+
+
+def run(op: Operation) -> Mapping[str, Any]:
+    """Check what the user may do, join the transaction if there is one, run the handler.
+
+    Raises: CommandError, MemberError.
+    """
+    command = command_of(op.name)
+    if command.needs is not None:
+        op.login.require(op.name, op.db, command.needs(op))
+    if op.body.get("autocommit") is False and op.name not in ("commitTransaction", "abortTransaction"):
+        if not command.in_transaction:
+            raise CommandError(
+                "OperationNotSupportedInTransaction", f"Cannot run '{op.name}' in a multi-document transaction."
+            )
+        op.transaction = op.router.transactions.begin_or_continue(op)
+    return command.run(op)

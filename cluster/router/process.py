@@ -1,0 +1,191 @@
+"""Commands about the router itself: handshake, login, sessions, numbers."""
+
+import datetime
+import os
+import platform
+import socket
+import time
+from typing import Any
+
+from bson import Int64
+
+from .errors import CommandError
+from .operation import Operation
+from .reads import close_cursor
+from .shards import Retry
+from .wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES
+
+# MongoDB 6.0, the servers for which the stand-in knows the internal commands.
+MAX_WIRE_VERSION = 17
+SUPPORTED_SERVER = "6.0"
+
+
+def hello(op: Operation) -> dict[str, Any]:
+    """`hello` and the older `isMaster`: what makes a driver take this for a mongos."""
+    primary = "isWritablePrimary" if op.name == "hello" else "ismaster"
+    reply: dict[str, Any] = {
+        primary: True,
+        "msg": "isdbgrid",
+        "helloOk": True,
+        "maxBsonObjectSize": MAX_DOCUMENT_BYTES,
+        "maxMessageSizeBytes": MAX_MESSAGE_BYTES,
+        "maxWriteBatchSize": 100_000,
+        "localTime": datetime.datetime.now(datetime.UTC),
+        "logicalSessionTimeoutMinutes": 30,
+        "connectionId": op.client.id if op.client else 0,
+        "minWireVersion": 0,
+        "maxWireVersion": MAX_WIRE_VERSION,
+        "shardboardStandIn": True,
+    }
+    wanted = op.body.get("saslSupportedMechs")
+    if wanted:
+        found = op.on_config({"hello": 1, "saslSupportedMechs": wanted, "$db": "admin"}, Retry.IDEMPOTENT)
+        reply["saslSupportedMechs"] = found.get("saslSupportedMechs", [])
+    return {**reply, "ok": 1.0}
+
+
+def ping(op: Operation) -> dict[str, Any]:
+    return {"ok": 1.0}
+
+
+def refuse_repl_set_status(op: Operation) -> dict[str, Any]:
+    """In the words of a mongos: members are asked themselves."""
+    return {"ok": 0.0, "errmsg": "replSetGetStatus is not supported through mongos", "info": "mongos", "code": 59,
+            "codeName": "CommandNotFound"}  # fmt: skip
+
+
+def build_info(op: Operation) -> dict[str, Any]:
+    """`buildInfo` of the config servers' primary: the stand-in has the version of the servers it fronts."""
+    return op.on_config({"buildInfo": 1, "$db": "admin"}, Retry.IDEMPOTENT)
+
+
+def get_parameter(op: Operation) -> dict[str, Any]:
+    return op.on_config(op.without_session(**{"$db": "admin"}), Retry.IDEMPOTENT)
+
+
+def sasl(op: Operation) -> dict[str, Any]:
+    return op.login.converse(dict(op.body))
+
+
+def logout(op: Operation) -> dict[str, Any]:
+    op.login.log_out()
+    return {"ok": 1.0}
+
+
+def connection_status(op: Operation) -> dict[str, Any]:
+    user = op.login.user
+    users = [{"user": user[0], "db": user[1]}] if user else []
+    info: dict[str, Any] = {"authenticatedUsers": users, "authenticatedUserRoles": []}
+    if user:
+        reply = op.on_config({"usersInfo": {"user": user[0], "db": user[1]}, "showPrivileges": True, "$db": "admin"},
+                             Retry.IDEMPOTENT)  # fmt: skip
+        found = reply["users"][0] if reply.get("users") else {}
+        info["authenticatedUserRoles"] = found.get("roles", [])
+        if op.body.get("showPrivileges"):
+            info["authenticatedUserPrivileges"] = found.get("inheritedPrivileges", [])
+    return {"authInfo": info, "ok": 1.0}
+
+
+def end_sessions(op: Operation) -> dict[str, Any]:
+    """`endSessions`: shards end sessions that are not used; here their transactions are forgotten."""
+    for session in op.body[op.name]:
+        op.router.transactions.forget(bytes(session["id"]) + bytes(op.session_uid))
+    return {"ok": 1.0}
+
+
+def refresh_sessions(op: Operation) -> dict[str, Any]:
+    return {"ok": 1.0}
+
+
+def kill_sessions(op: Operation) -> dict[str, Any]:
+    """`killSessions`, `killAllSessions`, ...: on every shard; with them end the router's own cursors of the user."""
+    body = op.forwarded(**{"$db": "admin"})
+    body.pop("lsid", None)
+    if op.name == "killSessions":
+        body["killSessions"] = [{"id": session["id"], "uid": op.session_uid} for session in op.body["killSessions"]]
+    for shard in op.grid.shards.values():
+        op.grid.call(shard, body, op.deadline, Retry.IDEMPOTENT)
+    for cursor in op.router.cursors.of_owner(op.login.identity):
+        close_cursor(op, cursor)
+    return {"ok": 1.0}
+
+
+def server_status(op: Operation) -> dict[str, Any]:
+    router = op.router
+    up_s = time.time() - router.started_at
+    return {
+        "host": f"{socket.gethostname()}:{router.address.rpartition(':')[2]}",
+        "version": build_info(op)["version"],
+        "process": "mongos",
+        "pid": Int64(os.getpid()),
+        "uptime": up_s,
+        "uptimeMillis": Int64(up_s * 1000),
+        "localTime": datetime.datetime.now(datetime.UTC),
+        "connections": {
+            "current": router.connections.current,
+            "available": router.connections.available,
+            "totalCreated": router.connections.total,
+        },  # fmt: skip
+        "metrics": {"cursor": {"open": {"total": len(router.cursors)}}},
+        "mem": {"resident": _resident_mib(), "supported": True, "bits": 64},
+        "shardboardStandIn": True,
+        "ok": 1.0,
+    }
+
+
+def _resident_mib() -> int:
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
+
+
+def conn_pool_stats(op: Operation) -> dict[str, Any]:
+    hosts = {}
+    for where in [op.grid.config, *op.grid.shards.values()]:
+        for address, pool in where.pools().items():
+            hosts[address] = pool.counts()
+    total = {name: sum(counts[name] for counts in hosts.values()) for name in ("inUse", "available")}
+    sets = {where.name: {"hosts": [{"addr": address, "ok": True, "ismaster": address == where.primary}
+                                   for address in where.members]} for where in op.grid.shards.values()}  # fmt: skip
+    return {"numClientConnections": sum(total.values()), "totalInUse": total["inUse"],
+            "totalAvailable": total["available"], "hosts": hosts, "replicaSets": sets, "ok": 1.0}  # fmt: skip
+
+
+def is_db_grid(op: Operation) -> dict[str, Any]:
+    return {"isdbgrid": 1.0, "hostname": socket.gethostname(), "ok": 1.0}
+
+
+def whats_my_uri(op: Operation) -> dict[str, Any]:
+    return {"you": op.client.address if op.client else "", "ok": 1.0}
+
+
+def host_info(op: Operation) -> dict[str, Any]:
+    return {"system": {"hostname": socket.gethostname(), "numCores": os.cpu_count(), "cpuArch": platform.machine()},
+            "os": {"type": platform.system(), "name": platform.platform()}, "ok": 1.0}  # fmt: skip
+
+
+def get_cmd_line_opts(op: Operation) -> dict[str, Any]:
+    return {"argv": ["mongos"], "parsed": {"net": {"port": int(op.router.address.rpartition(":")[2])}}, "ok": 1.0}
+
+
+def get_log(op: Operation) -> dict[str, Any]:
+    if op.body["getLog"] == "*":
+        return {"names": ["global", "startupWarnings"], "ok": 1.0}
+    return {"totalLinesWritten": 0, "log": [], "ok": 1.0}
+
+
+def configure_fail_point(op: Operation) -> dict[str, Any]:
+    """`configureFailPoint: "failCommand"`, where test commands are enabled.
+
+    https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-fail-point
+    """
+    if not op.router.test_commands:
+        raise CommandError("CommandNotFound", "no such command: 'configureFailPoint'")
+    if op.body[op.name] != "failCommand":
+        raise CommandError("BadValue", f"the stand-in has only the fail point failCommand, not {op.body[op.name]!r}")
+    mode = op.body.get("mode")
+    if mode == "off":
+        op.router.fail_points.clear()
+    else:
+        times = None if mode == "alwaysOn" else int(dict(mode).get("times", 1))  # type: ignore[arg-type]
+        op.router.fail_points["failCommand"] = {"left": times, **dict((op.body.get("data") or {}).items())}
+    return {"ok": 1.0}

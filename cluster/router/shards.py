@@ -1,0 +1,251 @@
+"""The cluster as a router sees it: the config set, the shards, and calls to them with the retries of a mongos."""
+
+import itertools
+import logging
+import random
+import threading
+import time
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
+
+from . import wire
+from .errors import GOING_AWAY, NETWORK, NOT_PRIMARY, CommandError, code_of
+from .members import REPLY_SLACK_S, Connection, NotSent, ReplicaSet
+
+log = logging.getLogger(__name__)
+
+# kMaxNumFailedHostRetryAttempts of mongos: tries after the first one.
+RETRIES = 3
+# A command without a limit of its own: metadata commands and writes may take long, but not for ever.
+DEFAULT_LIMIT_S = 600.0
+DEFAULTS_MAX_AGE_S = 5.0
+MAJORITY = {"w": "majority"}
+# What only routers and members say to each other. Calls run as `__system`, so a client must not be able to say it.
+INTERNAL_FIELDS = frozenset({
+    "shardVersion", "databaseVersion", "stmtId", "stmtIds", "coordinator", "needsMerge", "fromMongos", "$audit",
+    "$impersonatedUsers", "$impersonatedRoles", "$configServerState", "$configTime", "$topologyTime", "$replData",
+    "$oplogQueryData", "$queryOptions", "$client", "$clusterTime", "$db", "$readPreference", "$tenant",
+    "isTimeseriesNamespace", "bypassEmptyTsReplacement", "mayBypassWriteBlocking",
+})  # fmt: skip
+REPLY_INTERNALS = ("$gleStats", "$configServerState", "$configTime", "$topologyTime", "$replData", "$oplogQueryData",
+                   "lastCommittedOpTime", "electionId", "opTime")  # fmt: skip
+
+
+class Retry(Enum):
+    """What may be sent again."""
+
+    NEVER = "never"
+    NOT_APPLIED = "only what surely was not applied"
+    IDEMPOTENT = "anything: the shard tells a repeated statement, or nothing is changed"
+
+
+class Reply(dict[str, Any]):
+    """What a member answered, and which: a cursor must be continued there."""
+
+    def __init__(self, fields: Mapping[str, Any], where: ReplicaSet, address: str) -> None:
+        super().__init__(fields)
+        self.where, self.address = where, address
+
+
+class Grid:
+    """The sets of one cluster. Thread-safe."""
+
+    def __init__(self, configdb: str, key: str) -> None:
+        self._key = key
+        self._lock = threading.Lock()
+        self._cluster_time: Mapping[str, Any] | None = None
+        self._defaults: tuple[float, dict[str, Any]] = (0.0, {})
+        self._turn = itertools.count(random.randrange(1000))
+        self.shards: dict[str, ReplicaSet] = {}
+        self.config = ReplicaSet(configdb, key)
+
+    # -- membership
+
+    def load_shards(self) -> None:
+        """Read `config.shards` and keep one ReplicaSet for each."""
+        found = {shard["_id"]: shard["host"] for shard in self.config_find("shards", {})}
+        with self._lock:
+            gone = [self.shards.pop(name) for name in list(self.shards) if name not in found]
+            for name, host in found.items():
+                if name not in self.shards:
+                    log.info("shard %s at %s", name, host)
+                    self.shards[name] = ReplicaSet(host, self._key)
+        for shard in gone:
+            log.info("shard set %s is gone", shard.name)
+            shard.close()
+
+    def shard(self, name: str) -> ReplicaSet:
+        """The set of a shard id.
+
+        Raises: CommandError ShardNotFound.
+        """
+        if name not in self.shards:
+            self.load_shards()
+        try:
+            return self.shards[name]
+        except KeyError:
+            raise CommandError("ShardNotFound", f"Shard {name} not found") from None
+
+    def any_shard(self, deadline: float) -> ReplicaSet:
+        """Some shard that has a primary, in turn; its router code serves the `cluster*` commands."""
+        if not self.shards:
+            self.load_shards()
+        shards = list(self.shards.values())
+        if not shards:
+            raise CommandError("ShardNotFound", "No shards found")
+        first = next(self._turn)
+        for shard in (shards[(first + n) % len(shards)] for n in range(len(shards))):
+            if shard.primary is not None:
+                return shard
+        shards[0].wait_primary(deadline)
+        return shards[0]
+
+    # -- calls
+
+    def call(self, where: ReplicaSet, body: dict[str, Any], deadline: float, retry: Retry = Retry.NOT_APPLIED) -> Reply:
+        """The reply of the set's primary, `ok: 0` or not; errors of members pass through unchanged.
+
+        `deadline` is in monotonic seconds.
+
+        Raises: CommandError when no member answered: HostUnreachable, MaxTimeMSExpired, or
+        FailedToSatisfyReadPreference (never sent).
+        """
+        failed: str | None = None
+        for attempt in itertools.count():
+            address = where.wait_primary(deadline, other_than=failed)
+            try:
+                reply = self.call_member(where, address, body, deadline)
+            except NotSent as error:
+                if attempt >= RETRIES:
+                    raise CommandError("HostUnreachable", str(error)) from error
+                failed = address
+                continue
+            except wire.ConnectionLost as error:
+                if retry is not Retry.IDEMPOTENT or attempt >= RETRIES:
+                    raise CommandError("HostUnreachable", f"connection to {address} was lost: {error}") from error
+                failed = address
+                continue
+            if attempt < RETRIES and self._may_repeat(code_of(reply), retry):
+                failed = address
+                continue
+            return reply
+        raise AssertionError("unreachable")
+
+    @staticmethod
+    def _may_repeat(code: int, retry: Retry) -> bool:
+        if retry is Retry.IDEMPOTENT:
+            return code in NOT_PRIMARY | GOING_AWAY | NETWORK
+        return retry is Retry.NOT_APPLIED and code in NOT_PRIMARY
+
+    def call_member(self, where: ReplicaSet, address: str, body: dict[str, Any], deadline: float) -> Reply:
+        """One call to one member, no retry. Raises: ConnectionLost, CommandError MaxTimeMSExpired."""
+        body = self._stamped(body, deadline)
+        try:
+            reply = where.pool(address).call(body, max(deadline - time.monotonic(), 0.001) + REPLY_SLACK_S)
+        except TimeoutError as error:
+            raise CommandError("MaxTimeMSExpired", f"no answer from {address} in time") from error
+        self._learn(reply)
+        for name in REPLY_INTERNALS:
+            reply.pop(name, None)
+        return Reply(reply, where, address)
+
+    def _stamped(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
+        body = dict(body)
+        if self._cluster_time is not None:
+            body["$clusterTime"] = self._cluster_time
+        if "maxTimeMS" in body:
+            left_ms = int((deadline - time.monotonic()) * 1000)
+            if left_ms <= 0:
+                raise CommandError("MaxTimeMSExpired", "operation exceeded time limit")
+            body["maxTimeMS"] = left_ms
+        return body
+
+    def config_call(self, body: dict[str, Any], deadline: float | None = None, retry: Retry = Retry.NOT_APPLIED
+                    ) -> Reply:  # fmt: skip
+        """A call to the config servers' primary; the reply is `ok: 1`.
+
+        Raises: CommandError, MemberError (its `reply` is what the member said).
+        """
+        body.setdefault("$db", "admin")
+        reply = self.call(self.config, body, deadline or time.monotonic() + DEFAULT_LIMIT_S, retry)
+        checked(reply)
+        return reply
+
+    def config_find(self, collection: str, query: dict[str, Any], database: str = "config") -> list[Mapping[str, Any]]:
+        """Documents of a (small) collection of the config servers, read at majority."""
+        reply = self.config_call(
+            {"find": collection, "filter": query, "$db": database, "readConcern": {"level": "majority"},
+             "batchSize": 100_000, "singleBatch": True},
+            retry=Retry.IDEMPOTENT,
+        )  # fmt: skip
+        return list(reply["cursor"]["firstBatch"])
+
+    # -- what replies teach
+
+    @property
+    def cluster_time(self) -> Mapping[str, Any] | None:
+        return self._cluster_time
+
+    def advance_cluster_time(self, time_document: Mapping[str, Any]) -> None:
+        """Take a cluster time (`$clusterTime`) that is later than the latest seen."""
+        with self._lock:
+            if self._cluster_time is None or time_document["clusterTime"] > self._cluster_time["clusterTime"]:
+                self._cluster_time = time_document
+
+    def _learn(self, reply: dict[str, Any]) -> None:
+        seen = reply.get("$clusterTime")
+        if isinstance(seen, RawBSONDocument) and isinstance(seen.get("clusterTime"), Timestamp):
+            self.advance_cluster_time(seen)
+
+    # -- default read and write concern
+
+    def default_write_concern(self) -> Mapping[str, Any]:
+        """What a write without a write concern gets; `cluster*` and direct calls apply no default themselves."""
+        return self._rw_defaults().get("defaultWriteConcern") or MAJORITY
+
+    def default_read_concern(self) -> Mapping[str, Any] | None:
+        return self._rw_defaults().get("defaultReadConcern")
+
+    def forget_defaults(self) -> None:
+        self._defaults = (0.0, self._defaults[1])
+
+    def _rw_defaults(self) -> dict[str, Any]:
+        read_at, defaults = self._defaults
+        now = time.monotonic()
+        if now - read_at > DEFAULTS_MAX_AGE_S:
+            self._defaults = (now, defaults)  # one thread asks, the others go on with what is known
+            try:
+                defaults = self.config_call({"getDefaultRWConcern": 1}, now + 2.0, Retry.IDEMPOTENT)
+                self._defaults = (now, defaults)
+            except (CommandError, MemberError) as error:
+                log.warning("default read and write concern not read: %s", error)
+                if not self._defaults[1]:
+                    self.forget_defaults()
+        return defaults
+
+    def connection(self, address: str, key: str | None = None) -> Connection:
+        """A connection of its own, for a client's login. With `key=""` it is not logged in."""
+        return Connection(address, self._key if key is None else key)
+
+    def close(self) -> None:
+        for where in [self.config, *self.shards.values()]:
+            where.close()
+
+
+class MemberError(Exception):
+    """A member answered `ok: 0`; `reply` is passed on as it is."""
+
+    def __init__(self, reply: dict[str, Any]) -> None:
+        super().__init__(f"{reply.get('codeName')}: {reply.get('errmsg')}")
+        self.reply = reply
+
+
+def checked(reply: dict[str, Any]) -> dict[str, Any]:
+    """The reply, if it says `ok: 1`. Raises: MemberError."""
+    if not reply.get("ok"):
+        raise MemberError(reply)
+    return reply

@@ -1,0 +1,185 @@
+"""insert, update, delete, findAndModify.
+
+A write that the driver may repeat carries a `txnNumber` and goes straight to the owning shards, which remember its
+statements. One that carries none goes through MongoDB's own router code.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import bson
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+
+from .chunks import Database, Table
+from .errors import STALE, CommandError
+from .operation import STALE_TRIES, Operation, latest, owners
+from .shards import MemberError, Reply, Retry
+from .wire import RAW, SEQUENCES
+
+CLUSTER_NAMES = {"insert": "clusterInsert", "update": "clusterUpdate", "delete": "clusterDelete"}
+MAX_STATEMENTS = 100_000
+
+
+def write(op: Operation) -> dict[str, Any]:
+    """insert, update or delete."""
+    items = op.body.get(SEQUENCES[op.name])
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_STATEMENTS:
+        raise CommandError("InvalidOptions", f"Write batch sizes must be between 1 and {MAX_STATEMENTS}")
+    if op.name == "insert":
+        items = [document if "_id" in document else _with_id(document) for document in items]
+    if op.db in ("config", "admin"):
+        return op.on_config(
+            op.with_write_concern(op.forwarded()), Retry.IDEMPOTENT if op.is_retryable else Retry.NOT_APPLIED
+        )
+    if op.transaction is None and not op.is_retryable:
+        body = op.with_write_concern(op.without_session())
+        name = CLUSTER_NAMES[op.name]
+        return op.through_cluster({name: op.collection, **{k: v for k, v in body.items() if k != op.name}})
+    return _Batches(op, items).run()
+
+
+def _with_id(document: RawBSONDocument) -> RawBSONDocument:
+    return RawBSONDocument(bson.encode({"_id": ObjectId(), **document}, codec_options=RAW), RAW)
+
+
+@dataclass
+class _Batches:
+    """A write split by shard, and its answers put together again under the client's own indexes."""
+
+    op: Operation
+    items: Sequence[Mapping[str, Any]]
+    counts: dict[str, int] = field(default_factory=dict)
+    upserted: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    retried: list[int] = field(default_factory=list)
+    replies: list[Mapping[str, Any]] = field(default_factory=list)
+    concern_error: Any = None
+
+    @property
+    def ordered(self) -> bool:
+        return self.op.body.get("ordered") is not False
+
+    def run(self) -> dict[str, Any]:
+        pending = list(range(len(self.items)))
+        for _ in range(STALE_TRIES):
+            where = self.op.where_is(create=True)
+            assert where is not None  # noqa: S101  create=True
+            pending = self._round(where, pending)
+            if not pending:
+                return self._merged()
+            self.op.catalog.forget(self.op.namespace)
+        raise CommandError("StaleConfig", f"{self.op.namespace} kept moving while {self.op.name} was being routed")
+
+    def _round(self, where: Table | Database, pending: list[int]) -> list[int]:
+        """Send what is pending; answers the indexes that met a stale version."""
+        stale: list[int] = []
+        batches = self._grouped(where, pending)
+        if not self.ordered and self.op.transaction is None:
+            calls = [partial(self._send, where, *batch) for batch in batches]
+            for (_, indexes), reply in zip(batches, self.op.fan_out(calls), strict=True):
+                stale += self._take(indexes, reply)
+            return sorted(set(stale))
+        done: set[int] = set()
+        for shard, indexes in batches:
+            stale = self._take(indexes, self._send(where, shard, indexes))
+            if stale:
+                return [index for index in pending if index not in done and index >= stale[0]]
+            done.update(indexes)
+            if self.errors:
+                return []
+        return []
+
+    def _grouped(self, where: Table | Database, pending: list[int]) -> list[tuple[str, list[int]]]:
+        """Batches as `(shard, indexes)`: runs of one shard when ordered, else one a shard."""
+        batches: list[tuple[str, list[int]]] = []
+        by_shard: dict[str, list[int]] = {}
+        for index in pending:
+            for shard in self._targets(where, self.items[index]):
+                if self.ordered and (not batches or batches[-1][0] != shard):
+                    batches.append((shard, []))
+                target = batches[-1][1] if self.ordered else by_shard.setdefault(shard, [])
+                target.append(index)
+        return batches if self.ordered else list(by_shard.items())
+
+    def _targets(self, where: Table | Database, item: Mapping[str, Any]) -> list[str]:
+        if isinstance(where, Database):
+            return [where.primary]
+        if self.op.name == "insert":
+            return [where.shard_of(item)]
+        query, collation = item["q"], item.get("collation")
+        is_multi = item.get("multi") or (self.op.name == "delete" and item.get("limit") == 0)
+        if item.get("upsert") and not where.pins_whole_key(query):
+            raise CommandError("ShardKeyNotFound", "upsert on a sharded collection must name the whole shard key "
+                               f"({', '.join(where.fields)})")  # fmt: skip
+        shards = owners(where, query, collation)
+        by_id = "_id" in query and not collation
+        if len(shards) > 1 and not is_multi and not by_id:
+            raise CommandError("InvalidOptions", f"A {self.op.name} of one document on a sharded collection must contain "
+                               f"an exact match on _id or on the shard key ({', '.join(where.fields)})")  # fmt: skip
+        return shards
+
+    def _send(self, where: Table | Database, shard: str, indexes: list[int]) -> Reply:
+        body = self.op.with_write_concern(self.op.forwarded())
+        body[SEQUENCES[self.op.name]] = [self.items[index] for index in indexes]
+        if self.op.is_retryable:
+            body["stmtIds"] = indexes
+        return self.op.on_shard(shard, body, where, Retry.IDEMPOTENT if self.op.is_retryable else Retry.NEVER)
+
+    def _take(self, indexes: list[int], reply: dict[str, Any]) -> list[int]:
+        """Add a reply up; answers the indexes in it that must be routed anew."""
+        if not reply.get("ok"):
+            if reply.get("code") in STALE and self.op.transaction is None:
+                return indexes
+            raise MemberError(reply)
+        self.replies.append(reply)
+        stale = []
+        for error in reply.get("writeErrors", ()):
+            if error["code"] in STALE and self.op.transaction is None:
+                stale.append(indexes[error["index"]])
+            else:
+                self.errors.append({**error, "index": indexes[error["index"]]})
+        for name in ("n", "nModified"):
+            if name in reply:
+                self.counts[name] = self.counts.get(name, 0) + reply[name]
+        self.upserted += [{**up, "index": indexes[up["index"]]} for up in reply.get("upserted", ())]
+        self.retried += list(reply.get("retriedStmtIds", ()))
+        self.concern_error = reply.get("writeConcernError", self.concern_error)
+        return stale
+
+    def _merged(self) -> dict[str, Any]:
+        merged: dict[str, Any] = {"n": 0, **self.counts}
+        if self.upserted:
+            merged["upserted"] = sorted(self.upserted, key=lambda up: up["index"])
+        if self.errors:
+            merged["writeErrors"] = sorted(self.errors, key=lambda error: error["index"])
+        if self.concern_error is not None:
+            merged["writeConcernError"] = self.concern_error
+        if self.retried:
+            merged["retriedStmtIds"] = sorted(self.retried)
+        for reply in self.replies:
+            for name in ("recoveryToken", "errorLabels"):
+                if name in reply:
+                    merged[name] = reply[name]
+        return {**merged, "ok": 1.0, **latest(self.replies)}
+
+
+def find_and_modify(op: Operation) -> dict[str, Any]:
+    """`findAndModify`: on one shard, so its query must name the whole shard key."""
+    if op.db in ("config", "admin"):
+        return op.on_config(op.with_write_concern(op.forwarded()))
+    retry = Retry.IDEMPOTENT if op.is_retryable else Retry.NOT_APPLIED
+
+    def attempt() -> dict[str, Any]:
+        where = op.where_is(create=bool(op.body.get("upsert")))
+        if where is None:
+            return {"lastErrorObject": {"n": 0, "updatedExisting": False}, "value": None, "ok": 1.0}
+        query = op.body.get("query") or {}
+        if isinstance(where, Table) and (op.body.get("collation") or not where.pins_whole_key(query)):
+            raise CommandError("ShardKeyNotFound", "Query for sharded findAndModify must contain the shard key "
+                               f"({', '.join(where.fields)})")  # fmt: skip
+        return op.on_shard(owners(where, query)[0], op.with_write_concern(op.forwarded()), where, retry)
+
+    return op.retargeted(attempt)
