@@ -117,7 +117,7 @@ class _Batches:
         shards = owners(where, query, collation)
         by_id = "_id" in query and not collation
         if len(shards) > 1 and not is_multi and not by_id:
-            raise CommandError("InvalidOptions", f"A {self.op.name} of one document on a sharded collection must contain "
+            raise CommandError("InvalidOptions", f"{self.op.name} of one document on a sharded collection must contain "
                                f"an exact match on _id or on the shard key ({', '.join(where.fields)})")  # fmt: skip
         return shards
 
