@@ -77,12 +77,11 @@ def run_up(args: argparse.Namespace) -> int:
     """`cluster up`."""
     progress = Progress()
     cluster = LocalCluster.create(args.data, wishes(args), args.port)
+    where = f"{cluster.router_kind} at {cluster.cluster.routers_address}, data in {args.data}"
     if cluster.up(progress):
-        progress.say(
-            f"The cluster is up: {cluster.router_kind} at {cluster.cluster.routers_address}, data in {args.data}."
-        )
+        progress.say(f"The cluster is up: {where}.")
     else:
-        progress.say(f"The cluster was up already at {cluster.cluster.routers_address}: nothing was changed.")
+        progress.say(f"The cluster was up already: {where}. Nothing was changed.")
     return 0
 
 

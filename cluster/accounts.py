@@ -10,10 +10,7 @@ MECHANISMS = ["SCRAM-SHA-256"]
 
 def ensure_role(client: Client, role: Role) -> bool:
     """Creates or corrects `role`; whether it had to."""
-    wanted: dict[str, Any] = {
-        "privileges": [privilege.document() for privilege in role.privileges],
-        "roles": role.inherited(),
-    }
+    wanted = role.definition()
     found = client.admin.command("rolesInfo", {"role": role.name, "db": ADMIN_DATABASE}, showPrivileges=True)["roles"]
     if not found:
         client.admin.command({"createRole": role.name, **wanted})

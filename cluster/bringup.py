@@ -15,7 +15,7 @@ from .connections import Client, Connections, why
 from .errors import ClusterError
 from .observe import monitoring, observe
 from .progress import Outcome, Progress
-from .roles import ACCOUNTS, MONITOR, MONITOR_ROLE, roles
+from .roles import ACCOUNTS, MONITOR, monitor_role, roles
 from .secrets import Secrets
 from .sets import Check, ensure_initiated, no_check, wait_primary, wait_reachable
 from .together import together
@@ -64,7 +64,7 @@ def configure(
     """
     routers = connections.routers(cluster)
     with _step(progress, "create the monitoring user on every set") as outcome:
-        changed = together(lambda s: ensure_monitor(connections.primary(s), secrets), cluster.sets)
+        changed = together(lambda s: ensure_monitor(connections.primary(s), secrets, database), cluster.sets)
         outcome.changed = any(changed)
     with _step(progress, "reach every router"):
         together(lambda router: wait_router(connections.member(router), router, check), cluster.routers)
@@ -88,9 +88,9 @@ def verify(cluster: Cluster, secrets: Secrets, database: str, progress: Progress
         wait_while("a healthy cluster", lambda: observe(cluster, connections, database).problem(), HEALTHY_TIMEOUT_S)
 
 
-def ensure_monitor(primary: Client, secrets: Secrets) -> bool:
+def ensure_monitor(primary: Client, secrets: Secrets, database: str) -> bool:
     """The account that status logs in with, on one set."""
-    made_role = accounts.ensure_role(primary, MONITOR_ROLE)
+    made_role = accounts.ensure_role(primary, monitor_role(database))
     return accounts.ensure_account(primary, MONITOR, secrets.password(MONITOR.name)) or made_role
 
 

@@ -96,7 +96,6 @@ def _routing(router: Client, cluster: Cluster, database: str) -> Routing:
     names = tuple(sorted(shard["_id"] for shard in shards))
     present = {found["name"] for found in router[database].list_collections(nameOnly=True)}
     chunks = _chunks(router, database)
-    balancer = router.admin.command("balancerStatus")
     return Routing(
         shards=names,
         draining=tuple(shard["_id"] for shard in shards if shard.get("draining")),
@@ -107,8 +106,14 @@ def _routing(router: Client, cluster: Cluster, database: str) -> Routing:
         collections=tuple(
             _collection(router, database, name, chunks.get(name)) for name in sorted(present) if "system." not in name
         ),
-        balancer_on=balancer["mode"] != "off",
+        balancer_on=_balancer_on(router),
     )
+
+
+def _balancer_on(router: Client) -> bool:
+    """Whether ranges may move by themselves; nothing is stored until somebody switches it off."""
+    settings = router["config"]["settings"].find_one({"_id": "balancer"}) or {}
+    return not settings.get("stopped") and settings.get("mode") != "off"
 
 
 def _chunks(router: Client, database: str) -> dict[str, dict[str, int]]:

@@ -32,7 +32,7 @@ class Progress:
             yield outcome
         if outcome.changed:
             self.changes.append(title)
-        word = "done" if outcome.changed else "nothing to do"
+        word = "done" if outcome.changed else "ok"
         self.say(f"  {title}: {word} ({time.monotonic() - started:.1f} s)")
 
     def say(self, line: str) -> None:

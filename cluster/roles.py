@@ -65,9 +65,15 @@ WORKER = Account("shardboard_worker", "shardboard_worker")
 MONITOR = Account("shardboard_monitor", "shardboard_monitor")
 ACCOUNTS = (ADMIN, API, WORKER, MONITOR)
 
-# Routers refuse `replSetGetStatus`, so status asks the members themselves: this role and its account exist on every
-# set too. It sees states, sizes and the routing metadata, never a document of the application.
-MONITOR_ROLE = Role("shardboard_monitor", inherits=(("clusterMonitor", "admin"), ("read", "config")))
+
+def monitor_role(database: str) -> Role:
+    """Sees states, sizes, names and the routing metadata, never a document of the application.
+
+    Routers refuse `replSetGetStatus`, so status asks the members themselves: this role and its account exist on
+    every set too.
+    """
+    names = Privilege(database, "", ("listCollections", "listIndexes"))
+    return Role(MONITOR.role, (names,), (("clusterMonitor", "admin"), ("read", "config")))
 
 
 def roles(database: str) -> tuple[Role, ...]:
@@ -78,7 +84,7 @@ def roles(database: str) -> tuple[Role, ...]:
         Role(API.role, data),
         # The worker follows every collection in one change stream.
         Role(WORKER.role, (*data, watch_all)),
-        MONITOR_ROLE,
+        monitor_role(database),
     )
 
 
