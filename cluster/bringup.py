@@ -17,7 +17,7 @@ from .observe import monitoring, observe
 from .progress import Outcome, Progress
 from .roles import ACCOUNTS, MONITOR, monitor_role, roles
 from .secrets import Secrets
-from .sets import Check, ensure_initiated, no_check, wait_primary, wait_reachable
+from .sets import Check, ensure_set, no_check, wait_reachable
 from .together import together
 from .topology import Cluster, ReplicaSet, Router
 from .wait import NotReady, wait_until, wait_while
@@ -40,13 +40,12 @@ def prepare_sets(cluster: Cluster, connections: Connections, progress: Progress,
     Raises:
         ClusterError: a member does not answer, belongs elsewhere, or a set does not elect.
     """
-    with _step(progress, "reach every member"):
-        together(lambda member: wait_reachable(connections.member(member), member, check), cluster.members)
-    with _step(progress, "initiate the sets") as outcome:
-        changed = together(lambda s: ensure_initiated(s, connections, cluster.election_timeout_ms), cluster.sets)
+    # The config set first: a shard that restarts answers nobody before it has reached the config set's primary.
+    with _step(progress, "bring up the config set") as outcome:
+        outcome.changed = ensure_set(cluster.config_set, connections, cluster.election_timeout_ms, check)
+    with _step(progress, "bring up the shards") as outcome:
+        changed = together(lambda s: ensure_set(s, connections, cluster.election_timeout_ms, check), cluster.shards)
         outcome.changed = any(changed)
-    with _step(progress, "elect primaries"):
-        together(lambda replica_set: wait_primary(replica_set, connections), cluster.sets)
 
 
 def configure(

@@ -7,6 +7,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from .connections import Client, Connections, why
 from .errors import ClusterError
+from .together import together
 from .topology import Member, Node, ReplicaSet
 from .wait import NotReady, wait_until
 
@@ -51,6 +52,20 @@ def wait_reachable(client: Client, node: Node, check: Check = no_check) -> dict[
         raise ClusterError(
             f"{node.name} at {node.address} does not take this cluster's keyfile: give every node the same one."
         ) from error
+
+
+def ensure_set(
+    replica_set: ReplicaSet, connections: Connections, election_timeout_ms: int, check: Check = no_check
+) -> bool:
+    """Reaches every member, initiates the set unless it is, and waits for its primary; whether it initiated it.
+
+    Raises:
+        ClusterError: a member does not answer, belongs elsewhere, or none is elected.
+    """
+    together(lambda member: wait_reachable(connections.member(member), member, check), replica_set.members)
+    initiated = ensure_initiated(replica_set, connections, election_timeout_ms)
+    wait_primary(replica_set, connections)
+    return initiated
 
 
 def ensure_initiated(replica_set: ReplicaSet, connections: Connections, election_timeout_ms: int) -> bool:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.02
 # Long enough not to burn a core that the awaited process needs, short enough not to be felt.
-LONGEST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 0.1
 
 
 class NotReady(Exception):
