@@ -13,6 +13,7 @@ CODES = {
     "TypeMismatch": 14,
     "AuthenticationFailed": 18,
     "IllegalOperation": 20,
+    "InvalidBSON": 22,
     "NamespaceNotFound": 26,
     "CursorNotFound": 43,
     "MaxTimeMSExpired": 50,

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from bson.errors import InvalidBSON
+
 from . import commands, wire
 from .access import Login, PrivilegeCache
 from .errors import RETRYABLE, CommandError, code_of
@@ -114,6 +116,8 @@ class ClientConnection:
             reply = _labelled(body, dict(error.reply))
         except wire.ConnectionLost as error:
             reply = _labelled(body, CommandError("HostUnreachable", str(error)).reply())
+        except InvalidBSON as error:
+            reply = CommandError("InvalidBSON", str(error)).reply()
         except Exception:
             log.exception("command %s failed", message.name)
             reply = CommandError("InternalError", "the stand-in router failed; its log says how").reply()
