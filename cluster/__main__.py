@@ -5,42 +5,27 @@ Exit 0 only on success. Errors are one sentence on stderr that says what to do.
 
 import argparse
 import json
-import logging
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import table
+from .cli import DEFAULT_DATA, add_shape, guarded, wishes
 from .errors import ClusterError
 from .local import LocalCluster
 from .progress import Progress
-from .topology import DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_MEMBERS, DEFAULT_ROUTERS, DEFAULT_SHARDS
-
-DEFAULT_DATA = Path(".run/data")
-INTERRUPTED = 130
-SHAPE = ("shards", "members", "routers", "election_timeout_ms")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and answers its exit code."""
     args = parser().parse_args(arguments)
-    os.umask(0o077)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        return int(args.run(args))
-    except ClusterError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted: run the same command again to go on from here.", file=sys.stderr)
-        return INTERRUPTED
+    return guarded(lambda: int(args.run(args)))
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command with its options, its help and an example."""
-    root = argparse.ArgumentParser(prog="cluster", description="Brings up, shows and stops a sharded cluster.")
+    root = argparse.ArgumentParser(prog="scripts/cluster", description="Brings up, shows and stops a sharded cluster.")
     commands = root.add_subparsers(dest="command", required=True, metavar="CMD")
     up = _add(commands, "up", run_up, "start a local cluster, or go on with one", "scripts/cluster up --members 1")
     add_shape(up)
@@ -54,23 +39,6 @@ def parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--json", action="store_true", help="for programs")
     return root
-
-
-def add_shape(command: argparse.ArgumentParser) -> None:
-    """The options that say how large a new cluster is. Absent ones stay out of the namespace."""
-    for name, help_text, default in (
-        ("shards", "number of shards", DEFAULT_SHARDS),
-        ("members", "members of each replica set: 1, 3, 5 or 7", DEFAULT_MEMBERS),
-        ("routers", "number of routers", DEFAULT_ROUTERS),
-        ("election-timeout-ms", "silence after which a set elects a new primary", DEFAULT_ELECTION_TIMEOUT_MS),
-    ):
-        help_line = f"{help_text} (default: {default})"
-        command.add_argument(f"--{name}", type=int, metavar="N", default=argparse.SUPPRESS, help=help_line)
-
-
-def wishes(args: argparse.Namespace) -> dict[str, int]:
-    """The options of `add_shape` that were given."""
-    return {name: value for name, value in vars(args).items() if name in SHAPE}
 
 
 def run_up(args: argparse.Namespace) -> int:

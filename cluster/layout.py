@@ -20,6 +20,7 @@ from .errors import ClusterError
 from .topology import Cluster, Member, ReplicaSet, Router
 
 FORMAT = 1
+PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 
 
 class DataDir:

@@ -42,13 +42,14 @@ def holder(port: int) -> str:
     return "another process"
 
 
-def require_free(port: int, name: str) -> None:
+# A set's members know each other by their ports, so those of a cluster that exists cannot change.
+OTHER_CLUSTER = "start a new cluster on other ports with --port PORT and --data DIR"
+
+
+def require_free(port: int, name: str, remedy: str = OTHER_CLUSTER) -> None:
     """Raises ClusterError, with the holder and the remedy, when `port`, meant for `name`, is taken."""
     if not is_free(port):
-        raise ClusterError(
-            f"Port {port}, which {name} needs, is held by {holder(port)}: stop that, or start a new cluster on "
-            "other ports with --port PORT and --data DIR."
-        )
+        raise ClusterError(f"Port {port}, which {name} needs, is held by {holder(port)}: stop that, or {remedy}.")
 
 
 def find_block(count: int, first: int) -> int:

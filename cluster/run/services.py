@@ -1,0 +1,132 @@
+"""The API and its worker as processes beside a local cluster.
+
+Secrets reach them in files that only their owner can read, never in arguments or in the environment.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from ..errors import ClusterError
+from ..layout import PACKAGE_ROOT, write_private
+from ..local import LocalCluster
+from ..nodes.ports import require_free
+from ..nodes.process import process_in
+from ..roles import API, MONITOR, WORKER, Account
+from ..topology import LOOPBACK
+from ..wait import NotReady, wait_until
+
+ADMIN_USERNAME = "admin"
+READY_TIMEOUT_S = 60
+ANSWER_TIMEOUT_S = 5
+# Creating the first admin is one login; the demo writes some hundred documents.
+COMMAND_TIMEOUT_S = 120
+GUNICORN = ("-m", "gunicorn", "-c", "api/gunicorn.conf.py", "api:create_app()")
+
+
+class Services:
+    """The API and the worker of one local cluster; the API listens on `port`."""
+
+    def __init__(self, cluster: LocalCluster, port: int, extra: Mapping[str, str] | None = None) -> None:
+        self._cluster = cluster
+        self._port = port
+        self._extra = dict(extra or {})
+        self.api = process_in(cluster.data_dir, "api")
+        self.worker = process_in(cluster.data_dir, "worker")
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self._port}"
+
+    @property
+    def admin_password(self) -> str:
+        return self._cluster.secrets.password("first_admin")
+
+    def require_port(self) -> None:
+        """Raises ClusterError, with the remedy, when the API's port is taken."""
+        require_free(self._port, "the API", remedy="choose another one with --port PORT")
+
+    def start_api(self) -> None:
+        """Starts the API and returns when it is ready.
+
+        Raises:
+            ClusterError: it ended.
+            WaitTimeout: it is not ready within a minute.
+        """
+        self.api.start([sys.executable, *GUNICORN], self.environment(API))
+        wait_until("the API", self._require_ready, READY_TIMEOUT_S)
+
+    def start_worker(self) -> None:
+        """Starts the worker and returns at once."""
+        self.worker.start([sys.executable, "-m", "api", "worker"], self.environment(WORKER))
+
+    def stop(self) -> bool:
+        """Stops the worker, then the API, which finishes what is in flight; whether one of them was running."""
+        return any([self.worker.stop(), self.api.stop()])
+
+    def create_first_admin(self) -> None:
+        """Makes the administrator `admin` unless it exists; a restart keeps the login.
+
+        Raises:
+            ClusterError: the command failed.
+        """
+        self._command("first-admin", {"FIRST_ADMIN_PASSWORD": self.admin_password})
+
+    def create_demo(self) -> None:
+        """Makes sample users, projects and tasks.
+
+        Raises:
+            ClusterError: the command failed.
+        """
+        self._command("demo")
+
+    def environment(self, account: Account) -> dict[str, str]:
+        """Settings of the API as `account`; the caller's own, which may mean another cluster, give way."""
+        settings = {
+            "MONGODB_URI_FILE": self._secret_file(f"{account.name}.uri", self._cluster.uri(account)),
+            "MONGODB_MONITOR_URI_FILE": self._secret_file(f"{MONITOR.name}.uri", self._cluster.uri(MONITOR)),
+            "MONGODB_DB": self._cluster.database,
+            "JWT_KEYS_FILE": self._secret_file("jwt_keys", f"key-1:{self._cluster.secrets.key('jwt')}"),
+            "BIND": LOOPBACK,
+            "PORT": str(self._port),
+        }
+        inherited = {name: value for name, value in os.environ.items() if f"{name}_FILE" not in settings}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **settings, **self._extra}
+
+    def _secret_file(self, name: str, text: str) -> str:
+        path = self._cluster.secrets.directory / name
+        write_private(path, text + "\n")
+        return str(path)
+
+    def _command(self, name: str, secrets: Mapping[str, str] | None = None) -> None:
+        argv: Sequence[str] = [sys.executable, "-m", "api", name]
+        environ = {**self.environment(API), **(secrets or {})}
+        try:
+            subprocess.run(
+                argv,
+                env=environ,
+                cwd=PACKAGE_ROOT,
+                timeout=COMMAND_TIMEOUT_S,
+                check=True,
+                text=True,
+                capture_output=True,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"`python -m api {name}` did not end in {COMMAND_TIMEOUT_S} s: see the logs.") from error
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip() or error.stdout.strip() or "it said nothing").splitlines()[-1]
+            raise ClusterError(f"`python -m api {name}` failed: {reason}") from error
+
+    def _require_ready(self) -> None:
+        if self.api.pid is None:
+            raise ClusterError(f"The API has ended ({self.api.last_words()}): see {self.api.output}.")
+        try:
+            with urlopen(f"{self.url}/health/ready", timeout=ANSWER_TIMEOUT_S):
+                return
+        except HTTPError as error:
+            raise NotReady(f"status {error.code}") from error
+        except (URLError, TimeoutError) as error:
+            raise NotReady(str(error)) from error
