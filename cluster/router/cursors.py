@@ -14,6 +14,7 @@ from .errors import CommandError
 
 if TYPE_CHECKING:
     from .members import ReplicaSet
+    from .streams import ChangeStream
 
 # As mongod's cursorTimeoutMillis.
 IDLE_LIMIT_S = 600.0
@@ -40,19 +41,19 @@ class Cursors:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[int, Cursor] = {}
+        self._open: dict[int, Cursor | ChangeStream] = {}
         self._sessions: list[Mapping[str, Any]] = []
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, cursor: Cursor) -> None:
+    def add(self, cursor: "Cursor | ChangeStream") -> None:
         with self._lock:
             if len(self._open) >= MAX_CURSORS:
                 raise CommandError("TooManyFilesOpen", f"{MAX_CURSORS} cursors are open through this router")
             self._open[cursor.id] = cursor
 
-    def find(self, cursor_id: int, owner: str) -> Cursor:
+    def find(self, cursor_id: int, owner: str) -> "Cursor | ChangeStream":
         """An open cursor of this user.
 
         Raises: CommandError CursorNotFound, Unauthorized.
@@ -68,16 +69,16 @@ class Cursors:
     def remove(self, cursor_id: int) -> None:
         with self._lock:
             cursor = self._open.pop(cursor_id, None)
-        if cursor is not None and cursor.session is not None:
+        if isinstance(cursor, Cursor) and cursor.session is not None:
             self.give_back(cursor.session)
 
-    def idle(self) -> list[Cursor]:
+    def idle(self) -> "list[Cursor | ChangeStream]":
         """Cursors that nobody has used for too long."""
         limit = time.monotonic() - IDLE_LIMIT_S
         with self._lock:
             return [cursor for cursor in self._open.values() if cursor.used_at < limit]
 
-    def of_owner(self, owner: str) -> list[Cursor]:
+    def of_owner(self, owner: str) -> "list[Cursor | ChangeStream]":
         """The open cursors of a user."""
         with self._lock:
             return [cursor for cursor in self._open.values() if cursor.owner == owner]

@@ -29,12 +29,12 @@ CODES = {
     "NamespaceNotSharded": 118,
     "FailedToSatisfyReadPreference": 133,
     "CommandNotSupportedOnView": 166,
+    "InvalidResumeToken": 260,
     "StaleConfig": 13388,
     "StaleDbVersion": 249,
     "NoSuchTransaction": 251,
     "OperationNotSupportedInTransaction": 263,
     "ShardCannotRefreshDueToLocksHeld": 267,
-    "InvalidIdField": 53,
     "TooManyFilesOpen": 264,
 }
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 
+from . import streams
 from .chunks import Database, Table
 from .cursors import Cursor
 from .errors import CommandError
 from .keys import UnsupportedKey
 from .operation import TRANSACTION_FIELDS, Operation, latest, owners, versions
 from .shards import MemberError, Reply, Retry, checked
+from .wire import ConnectionLost
 
 GET_MORE_LIMIT_S = 60.0
 
@@ -88,6 +90,8 @@ def _keep_cursor(
 def get_more(op: Operation) -> dict[str, Any]:
     """`getMore`, on the member that holds the cursor."""
     cursor = op.router.cursors.find(op.body["getMore"], op.login.identity)
+    if isinstance(cursor, streams.ChangeStream):
+        return streams.get_more(op, cursor)
     wait_ms = op.body.get("maxTimeMS")
     op.deadline = time.monotonic() + GET_MORE_LIMIT_S + (wait_ms / 1000 if wait_ms else 0)
     if cursor.session is not None:
@@ -107,8 +111,6 @@ def get_more(op: Operation) -> dict[str, Any]:
 
 
 def _from_member(op: Operation, cursor: Cursor, body: dict[str, Any]) -> Reply:
-    from .wire import ConnectionLost
-
     try:
         return op.grid.call_member(cursor.shard, cursor.address, body, op.deadline)
     except ConnectionLost as error:
@@ -128,10 +130,12 @@ def kill_cursors(op: Operation) -> dict[str, Any]:
     return {"cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": [], "ok": 1.0}
 
 
-def close_cursor(op: Operation, cursor: Cursor) -> None:
+def close_cursor(op: Operation, cursor: Cursor | streams.ChangeStream) -> None:
     """Free a cursor on its member, best effort: a member that is gone has freed it already."""
-    from .wire import ConnectionLost
-
+    op.router.cursors.remove(cursor.id)
+    if isinstance(cursor, streams.ChangeStream):
+        cursor.close(op)
+        return
     if cursor.session is not None:
         body: dict[str, Any] = {"killSessions": [cursor.session], "$db": "admin"}
     else:
@@ -139,7 +143,6 @@ def close_cursor(op: Operation, cursor: Cursor) -> None:
         body = {"killCursors": collection, "cursors": [cursor.id], "$db": db}
         if op.lsid is not None:
             body["lsid"] = op.lsid
-    op.router.cursors.remove(cursor.id)
     try:
         op.grid.call_member(cursor.shard, cursor.address, body, time.monotonic() + 2.0)
     except (ConnectionLost, CommandError):
@@ -151,6 +154,8 @@ def aggregate(op: Operation) -> dict[str, Any]:
     pipeline = op.body.get("pipeline")
     if not isinstance(pipeline, list):
         raise CommandError("TypeMismatch", "'pipeline' option must be specified as an array")
+    if streams.is_change_stream(pipeline) and op.transaction is None:
+        return streams.open_stream(op)
     if op.db in ("config", "local") or (op.db == "admin" and op.body["aggregate"] != 1):
         return _keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
     if op.transaction is not None:

@@ -65,9 +65,9 @@ class Grid:
 
     # -- membership
 
-    def load_shards(self) -> None:
-        """Read `config.shards` and keep one ReplicaSet for each."""
-        found = {shard["_id"]: shard["host"] for shard in self.config_find("shards", {})}
+    def load_shards(self, as_of: Timestamp | None = None) -> None:
+        """Read `config.shards`, at cluster time `as_of` or later, and keep one ReplicaSet for each."""
+        found = {shard["_id"]: shard["host"] for shard in self.config_find("shards", {}, as_of=as_of)}
         with self._lock:
             gone = [self.shards.pop(name) for name in list(self.shards) if name not in found]
             for name, host in found.items():
@@ -157,7 +157,8 @@ class Grid:
         body = dict(body)
         if self._cluster_time is not None:
             body["$clusterTime"] = self._cluster_time
-        if "maxTimeMS" in body:
+        # In a getMore, maxTimeMS is how long to wait for something new.
+        if "maxTimeMS" in body and "getMore" not in body and "clusterGetMore" not in body:
             left_ms = int((deadline - time.monotonic()) * 1000)
             if left_ms <= 0:
                 raise CommandError("MaxTimeMSExpired", "operation exceeded time limit")
@@ -175,11 +176,16 @@ class Grid:
         checked(reply)
         return reply
 
-    def config_find(self, collection: str, query: dict[str, Any], database: str = "config") -> list[Mapping[str, Any]]:
+    def config_find(
+        self, collection: str, query: dict[str, Any], database: str = "config", as_of: Timestamp | None = None
+    ) -> list[Mapping[str, Any]]:
         """Documents of a (small) collection of the config servers, read at majority."""
+        concern: dict[str, Any] = {"level": "majority"}
+        if as_of is not None:
+            concern["afterClusterTime"] = as_of
         reply = self.config_call(
-            {"find": collection, "filter": query, "$db": database, "readConcern": {"level": "majority"},
-             "batchSize": 100_000, "singleBatch": True},
+            {"find": collection, "filter": query, "$db": database, "readConcern": concern, "batchSize": 100_000,
+             "singleBatch": True},
             retry=Retry.IDEMPOTENT,
         )  # fmt: skip
         return list(reply["cursor"]["firstBatch"])
