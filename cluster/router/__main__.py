@@ -77,6 +77,7 @@ def connect(configdb: str, key: str) -> Grid:
         try:
             build = grid.config_call({"buildInfo": 1}, min(deadline, time.monotonic() + 5.0))
             grid.load_shards()
+            grid.clock.refresh()
             break
         except (CommandError, MemberError) as error:
             if time.monotonic() > deadline:

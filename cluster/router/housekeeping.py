@@ -25,7 +25,12 @@ class Housekeeping:
 
     def run(self) -> None:
         while True:
-            for step in (self._register, self._router.grid.load_shards, self._free_cursors):
+            for step in (
+                self._register,
+                self._router.grid.load_shards,
+                self._router.grid.clock.refresh,
+                self._free_cursors,
+            ):
                 try:
                     step()
                 except (CommandError, MemberError) as error:

@@ -13,7 +13,7 @@ from bson import Binary
 
 from .chunks import UNSHARDED_VERSION, Catalog, Database, Table
 from .errors import CommandError, is_stale
-from .shards import DEFAULT_LIMIT_S, INTERNAL_FIELDS, Grid, MemberError, Reply, Retry
+from .shards import DEFAULT_LIMIT_S, INTERNAL_FIELDS, Grid, Reply, Retry, checked
 
 if TYPE_CHECKING:
     from .access import Login
@@ -149,8 +149,7 @@ class Operation:
         retry = Retry.NOT_APPLIED if next(iter(body)) in WRITES_THROUGH_CLUSTER else Retry.IDEMPOTENT
         reply = self.grid.call(shard, body, self.deadline, retry)
         # The member tells of its own last operation; what it wrote elsewhere may be later. As mongos: cluster time.
-        if "$clusterTime" in reply and "operationTime" in reply:
-            reply["operationTime"] = reply["$clusterTime"]["clusterTime"]
+        reply["operationTime"] = self.grid.clock.now
         return reply
 
     def on_config(self, body: dict[str, Any], retry: Retry = Retry.NOT_APPLIED) -> Reply:
@@ -175,7 +174,7 @@ class Operation:
 
     def fan_out(self, calls: Sequence[Callable[[], Reply]]) -> list[Reply]:
         """Replies of independent calls, in order; one alone runs in this thread."""
-        if len(calls) == 1 or self.transaction is not None:
+        if len(calls) == 1:
             return [call() for call in calls]
         return [future.result() for future in [self.router.workers.submit(call) for call in calls]]
 
@@ -186,11 +185,10 @@ class Operation:
 
         Raises: MemberError for the first that is not.
         """
-        replies = self.fan_out([partial(self.on_shard, shard, body, where, retry) for shard in shards])
-        for reply in replies:
-            if not reply.get("ok"):
-                raise MemberError(reply)
-        return replies
+        calls = [partial(self.on_shard, shard, body, where, retry) for shard in shards]
+        if self.transaction is not None:
+            return [checked(call()) for call in calls]
+        return [checked(reply) for reply in self.fan_out(calls)]
 
 
 WRITES_THROUGH_CLUSTER = ("clusterInsert", "clusterUpdate", "clusterDelete", "clusterAggregate")
@@ -211,13 +209,6 @@ def owners(where: Table | Database, query: Mapping[str, Any], collation: Any = N
 
 
 def latest(replies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The latest `operationTime` and `$clusterTime` of several replies."""
-    times: dict[str, Any] = {}
-    for reply in replies:
-        if "operationTime" in reply:
-            times["operationTime"] = max(times.get("operationTime", reply["operationTime"]), reply["operationTime"])
-        if "$clusterTime" in reply:
-            old = times.get("$clusterTime", reply["$clusterTime"])
-            new = reply["$clusterTime"]
-            times["$clusterTime"] = new if new["clusterTime"] > old["clusterTime"] else old
-    return times
+    """The latest `operationTime` of several replies."""
+    times = [reply["operationTime"] for reply in replies if "operationTime" in reply]
+    return {"operationTime": max(times)} if times else {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 
-from . import streams
+from . import merge, streams
 from .chunks import Database, Table
 from .cursors import Cursor
 from .errors import CommandError
@@ -31,6 +31,8 @@ def find(op: Operation) -> dict[str, Any]:
     def attempt() -> dict[str, Any]:
         where = op.where_is()
         shards = _shards_of_find(op, where)
+        if isinstance(where, Table) and op.transaction is not None and len(shards) > 1:
+            return merge.find(op, where, list(shards))
         if where is None or len(shards) != 1:
             return _several(op)
         body = op.with_read_concern(op.forwarded())

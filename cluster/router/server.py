@@ -130,8 +130,8 @@ class ClientConnection:
 
     def _take_session(self, op: Operation) -> None:
         seen = op.body.get("$clusterTime")
-        if isinstance(seen, Mapping) and self.login.user is not None:
-            self.router.grid.advance_cluster_time(seen)
+        if seen is not None and self.login.user is not None:
+            self.router.grid.clock.advance_from_client(seen)
         lsid = op.body.get("lsid")
         if isinstance(lsid, Mapping) and "id" in lsid:
             op.lsid = {"id": lsid["id"], "uid": op.session_uid}
@@ -139,10 +139,10 @@ class ClientConnection:
     def _timed(self, reply: Mapping[str, Any]) -> dict[str, Any]:
         """Every answer carries the cluster's time, as drivers need for causal consistency."""
         reply = dict(reply)
-        now = self.router.grid.cluster_time
-        if now is not None:
-            reply.setdefault("operationTime", now["clusterTime"])
-            reply.setdefault("$clusterTime", now)
+        clock = self.router.grid.clock
+        if clock.now is not None:
+            reply.setdefault("operationTime", clock.now)
+            reply["$clusterTime"] = clock.signed()
         return reply
 
     def stop(self) -> None:

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
-from bson import Timestamp
-from bson.raw_bson import RawBSONDocument
+from bson import Binary, Int64, Timestamp
 
 from . import wire
+from .clock import Clock
 from .errors import GOING_AWAY, NETWORK, NOT_PRIMARY, CommandError, code_of
 from .members import REPLY_SLACK_S, Connection, NotSent, ReplicaSet
 
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 RETRIES = 3
 # A command without a limit of its own: metadata commands and writes may take long, but not for ever.
 DEFAULT_LIMIT_S = 600.0
+# Reading metadata of the config servers.
+METADATA_LIMIT_S = 15.0
 DEFAULTS_MAX_AGE_S = 5.0
 MAJORITY = {"w": "majority"}
 # What only routers and members say to each other. Calls run as `__system`, so a client must not be able to say it.
@@ -33,6 +35,10 @@ INTERNAL_FIELDS = frozenset({
 })  # fmt: skip
 REPLY_INTERNALS = ("$gleStats", "$configServerState", "$configTime", "$topologyTime", "$replData", "$oplogQueryData",
                    "lastCommittedOpTime", "electionId", "opTime")  # fmt: skip
+
+
+# Members take a time from `__system` as it is.
+NOT_SIGNED = {"hash": Binary(bytes(20)), "keyId": Int64(0)}
 
 
 class Retry(Enum):
@@ -57,11 +63,11 @@ class Grid:
     def __init__(self, configdb: str, key: str) -> None:
         self._key = key
         self._lock = threading.Lock()
-        self._cluster_time: Mapping[str, Any] | None = None
         self._defaults: tuple[float, dict[str, Any]] = (0.0, {})
         self._turn = itertools.count(random.randrange(1000))
         self.shards: dict[str, ReplicaSet] = {}
         self.config = ReplicaSet(configdb, key)
+        self.clock = Clock(lambda: self.config_find("system.keys", {"purpose": "HMAC"}, "admin"))
 
     # -- membership
 
@@ -155,8 +161,8 @@ class Grid:
 
     def _stamped(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
         body = dict(body)
-        if self._cluster_time is not None:
-            body["$clusterTime"] = self._cluster_time
+        if self.clock.now is not None:
+            body["$clusterTime"] = {"clusterTime": self.clock.now, "signature": NOT_SIGNED}
         # In a getMore, maxTimeMS is how long to wait for something new.
         if "maxTimeMS" in body and "getMore" not in body and "clusterGetMore" not in body:
             left_ms = int((deadline - time.monotonic()) * 1000)
@@ -186,26 +192,17 @@ class Grid:
         reply = self.config_call(
             {"find": collection, "filter": query, "$db": database, "readConcern": concern, "batchSize": 100_000,
              "singleBatch": True},
-            retry=Retry.IDEMPOTENT,
+            time.monotonic() + METADATA_LIMIT_S,
+            Retry.IDEMPOTENT,
         )  # fmt: skip
         return list(reply["cursor"]["firstBatch"])
 
     # -- what replies teach
 
-    @property
-    def cluster_time(self) -> Mapping[str, Any] | None:
-        return self._cluster_time
-
-    def advance_cluster_time(self, time_document: Mapping[str, Any]) -> None:
-        """Take a cluster time (`$clusterTime`) that is later than the latest seen."""
-        with self._lock:
-            if self._cluster_time is None or time_document["clusterTime"] > self._cluster_time["clusterTime"]:
-                self._cluster_time = time_document
-
     def _learn(self, reply: dict[str, Any]) -> None:
-        seen = reply.get("$clusterTime")
-        if isinstance(seen, RawBSONDocument) and isinstance(seen.get("clusterTime"), Timestamp):
-            self.advance_cluster_time(seen)
+        seen = reply.pop("$clusterTime", None)
+        if seen is not None:
+            self.clock.advance(seen["clusterTime"])
 
     # -- default read and write concern
 
@@ -242,6 +239,9 @@ class Grid:
             where.close()
 
 
+AnyReply = TypeVar("AnyReply", bound=dict[str, Any])
+
+
 class MemberError(Exception):
     """A member answered `ok: 0`; `reply` is passed on as it is."""
 
@@ -250,7 +250,7 @@ class MemberError(Exception):
         self.reply = reply
 
 
-def checked(reply: dict[str, Any]) -> dict[str, Any]:
+def checked(reply: AnyReply) -> AnyReply:
     """The reply, if it says `ok: 1`. Raises: MemberError."""
     if not reply.get("ok"):
         raise MemberError(reply)

@@ -211,10 +211,10 @@ def _start(op: Operation, spec: Mapping[str, Any]) -> tuple[str, Timestamp]:
     if len(given) > 1:
         raise CommandError("InvalidOptions", f"only one of {', '.join(given)} may be given for a change stream")
     if not given:
-        now = op.grid.cluster_time
+        now = op.grid.clock.now
         if now is None:
             raise CommandError("HostUnreachable", "no member has told the cluster time yet")
-        return "", Timestamp(now["clusterTime"].time, now["clusterTime"].inc + 1)
+        return "", Timestamp(now.time, now.inc + 1)
     if given == ["startAtOperationTime"]:
         return "", spec["startAtOperationTime"]
     token = spec[given[0]].get("_data")

@@ -63,9 +63,9 @@ class Transaction:
             return fields
         if not self.participants:
             fields["coordinator"] = True
-            if self.read_concern.get("level") == "snapshot" and op.grid.cluster_time:
+            if self.read_concern.get("level") == "snapshot" and op.grid.clock.now:
                 # Every shard must read at the same time.
-                self.read_concern.setdefault("atClusterTime", op.grid.cluster_time["clusterTime"])
+                self.read_concern.setdefault("atClusterTime", op.grid.clock.now)
                 self.read_concern.pop("afterClusterTime", None)
         self.participants.append(shard)
         fields["startTransaction"] = True

@@ -1,0 +1,86 @@
+"""The cluster's logical time, signed for clients.
+
+Members do not check a time that `__system` sends, so the router must check what its clients send: a forged time far in
+the future would be taken by the whole cluster. Signatures are made with the cluster's own keys (`admin.system.keys`).
+https://github.com/mongodb/specifications/blob/master/source/causal-consistency/causal-consistency.md
+"""
+
+import hmac
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bson import Binary, Int64, Timestamp
+
+from .errors import CommandError
+
+Keys = Callable[[], list[Mapping[str, Any]]]
+
+
+class Clock:
+    """The latest cluster time seen. `read_keys` gives documents like `{"_id": 1, "key": b"...", "expiresAt": ...}`."""
+
+    def __init__(self, read_keys: Keys) -> None:
+        self._read_keys = read_keys
+        self._lock = threading.Lock()
+        self._now: Timestamp | None = None
+        self._keys: dict[int, bytes] = {}
+        self._signed: dict[str, Any] | None = None
+
+    @property
+    def now(self) -> Timestamp | None:
+        return self._now
+
+    def advance(self, seen: Timestamp) -> None:
+        """Take a time from a member, if it is later."""
+        with self._lock:
+            if self._now is None or seen > self._now:
+                self._now = seen
+
+    def advance_from_client(self, document: Any) -> None:
+        """Take a `$clusterTime` from a client, if a router of this cluster has signed it.
+
+        Raises: CommandError TimeProofMismatch.
+        """
+        seen = document.get("clusterTime") if isinstance(document, Mapping) else None
+        if not isinstance(seen, Timestamp):
+            raise CommandError("BadValue", "$clusterTime must hold a timestamp clusterTime")
+        if self._now is not None and seen <= self._now:
+            return
+        signature = document.get("signature") or {}
+        key = self._key(signature.get("keyId", 0))
+        if key is None or not hmac.compare_digest(_digest(key, seen), bytes(signature.get("hash", b""))):
+            raise CommandError(
+                "TimeProofMismatch", "Proof of $clusterTime does not match: it was not given by this cluster"
+            )
+        self.advance(seen)
+
+    def signed(self) -> dict[str, Any] | None:
+        """The latest time as a client may send it back; None before any member has told one."""
+        now, last = self._now, self._signed
+        if now is None:
+            return None
+        if last is None or last["clusterTime"] != now:
+            key_id, key = self._newest_key()
+            hash_ = Binary(_digest(key, now) if key else b"\0" * 20)
+            last = self._signed = {"clusterTime": now, "signature": {"hash": hash_, "keyId": Int64(key_id)}}
+        return last
+
+    def _newest_key(self) -> tuple[int, bytes]:
+        return max(self._keys.items(), default=(0, b""))
+
+    def _key(self, key_id: int) -> bytes | None:
+        if key_id not in self._keys and key_id:
+            self.refresh()
+        return self._keys.get(key_id)
+
+    def refresh(self) -> None:
+        """Read the keys anew; they are made by the config servers and rotate every three months."""
+        found = {int(document["_id"]): bytes(document["key"]) for document in self._read_keys()}
+        with self._lock:
+            self._keys = found
+
+
+def _digest(key: bytes, at: Timestamp) -> bytes:
+    return hmac.digest(key, struct.pack("<II", at.inc, at.time), "sha1")
