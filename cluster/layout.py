@@ -92,6 +92,10 @@ class DataDir:
             return _cluster(saved) if saved["format"] == FORMAT else self._refuse("is of another version")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ClusterError(
+                f"{self.cluster_file} cannot be read ({error.strerror}): name another --data."
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             return self._refuse(f"is damaged ({error})")
 

@@ -1,6 +1,5 @@
 """What a person sees while steps run: a spinner on a terminal, a line a step elsewhere."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ class Outcome:
 class Progress:
     """Shows steps as they happen and remembers which of them changed something."""
 
-    def __init__(self, out: TextIO = sys.stdout, quiet: bool = False) -> None:
+    def __init__(self, out: TextIO | None = None, quiet: bool = False) -> None:
         self._console = Console(file=out, quiet=quiet, highlight=False, soft_wrap=True)
         self.changes: list[str] = []
 

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -20,9 +20,9 @@ def document(status: ClusterStatus) -> dict[str, Any]:
     return {"healthy": status.problem() is None, "problems": list(status.problems()), **asdict(status)}
 
 
-def show(status: ClusterStatus, out: TextIO = sys.stdout) -> None:
+def show(status: ClusterStatus, console: Console | None = None) -> None:
     """The verdict first, then members, routers and collections."""
-    console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH)
+    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     problems = status.problems()
     verdict, style = ("Not healthy:", "bold red") if problems else ("The cluster is healthy.", "bold green")
     console.print(verdict, style=style)
