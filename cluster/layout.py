@@ -97,10 +97,10 @@ class DataDir:
                 f"{self.cluster_file} cannot be read ({error.strerror}): name another --data."
             ) from error
         except (ValueError, KeyError, TypeError) as error:
-            return self._refuse(f"is damaged ({error})")
+            return self._refuse(f"is damaged ({error})", error)
 
-    def _refuse(self, why: str) -> Cluster:
-        raise ClusterError(f"{self.cluster_file} {why}: restore it, or choose another directory with --data.")
+    def _refuse(self, why: str, cause: Exception | None = None) -> Cluster:
+        raise ClusterError(f"{self.cluster_file} {why}: restore it, or choose another place with --data.") from cause
 
 
 def write_private(path: Path, text: str) -> None:

@@ -22,6 +22,7 @@ from cluster.nodes import room
 from cluster.nodes.ports import find_block, is_free, require_free
 from cluster.nodes.process import Process
 from cluster.topology import Shape, plan_local
+from cluster.wait import wait_while
 
 
 def program(directory: Path, name: str, script: str) -> Path:
