@@ -11,11 +11,11 @@ from typing import Any
 from pymongo.errors import OperationFailure, PyMongoError
 
 from . import accounts, schema
-from .connections import Client, Connections, why
+from .connections import Client, Connections, Login, why
 from .errors import ClusterError
 from .observe import monitoring, observe
 from .progress import Outcome, Progress
-from .roles import ACCOUNTS, MONITOR, monitor_role, roles
+from .roles import ACCOUNTS, ADMIN, MONITOR, monitor_role, roles
 from .secrets import Secrets
 from .sets import Check, ensure_set, no_check, wait_reachable
 from .together import together
@@ -61,18 +61,26 @@ def configure(
     Raises:
         ClusterError: a step was refused; those before it stay done.
     """
-    routers = connections.routers(cluster)
     with _step(progress, "create the monitoring user on every set") as outcome:
         changed = together(lambda s: ensure_monitor(connections.primary(s), secrets, database), cluster.sets)
         outcome.changed = any(changed)
+    with _step(progress, "create roles and users") as outcome:
+        # On the config set, which keeps them: a router lets nobody in as `__system`.
+        outcome.changed = ensure_accounts(connections.primary(cluster.config_set), secrets, database)
+    with Connections(Login(ADMIN.name, secrets.password(ADMIN.name))) as admin:
+        _configure_through_routers(cluster, admin, database, progress, check)
+
+
+def _configure_through_routers(
+    cluster: Cluster, admin: Connections, database: str, progress: Progress, check: Check
+) -> None:
+    routers = admin.routers(cluster)
     with _step(progress, "reach every router"):
-        together(lambda router: wait_router(connections.member(router), router, check), cluster.routers)
+        together(lambda router: wait_router(admin.member(router), router, check), cluster.routers)
     with _step(progress, "add the shards") as outcome:
         outcome.changed = ensure_shards(routers, cluster.shards)
     with _step(progress, "set read and write concern to majority") as outcome:
         outcome.changed = ensure_default_concern(routers)
-    with _step(progress, "create roles and users") as outcome:
-        outcome.changed = ensure_accounts(routers, secrets, database)
     with _step(progress, "shard and index the collections") as outcome:
         outcome.changed = schema.ensure_collections(routers, database)
 
@@ -150,10 +158,10 @@ def _same_concern(current: Mapping[str, Any] | None, wanted: Mapping[str, Any]) 
     return all((current or {}).get(key) == value for key, value in wanted.items())
 
 
-def ensure_accounts(routers: Client, secrets: Secrets, database: str) -> bool:
+def ensure_accounts(client: Client, secrets: Secrets, database: str) -> bool:
     """Every declared role and account."""
-    changed = [accounts.ensure_role(routers, role) for role in roles(database)]
-    changed += [accounts.ensure_account(routers, account, secrets.password(account.name)) for account in ACCOUNTS]
+    changed = [accounts.ensure_role(client, role) for role in roles(database)]
+    changed += [accounts.ensure_account(client, account, secrets.password(account.name)) for account in ACCOUNTS]
     return any(changed)
 
 

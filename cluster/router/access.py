@@ -127,6 +127,8 @@ class Login:
 
         Raises: CommandError.
         """
+        if body["$db"] == "local":
+            raise CommandError("IllegalOperation", "Can't use 'local' database through mongos")
         if next(iter(body)) == "saslStart":
             self.end_conversation()
             self._conversation = self._connect()
