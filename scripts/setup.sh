@@ -23,25 +23,28 @@ find_python() {
     fail "Python 3.11 or later is needed: install it (Debian and Ubuntu: apt-get install python3) or set PYTHON to it."
 }
 
+# What the environment must have been made from: the requirements, and the Python that it runs.
 wanted() {
-    cat "$root/requirements.txt" "$root/requirements-dev.txt" | "$1" -c \
+    cat "$root/requirements.txt" "$root/requirements-dev.txt" | "$python" -c \
         'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read() + sys.version.encode()).hexdigest())'
 }
 
 set_up() {
-    local base stamp
-    base="$(find_python)"
-    stamp="$venv/.requirements"
-    if [ -x "$python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted "$base")" ]; then
+    local base stamp="$venv/.requirements"
+    # Absent, or the Python that it was made from has gone.
+    if ! "$python" -c '' 2>/dev/null; then
+        base="$(find_python)"
+        "$base" -c 'import ensurepip, venv' 2>/dev/null ||
+            fail "Python's venv module is missing: install it (Debian and Ubuntu: apt-get install python3-venv)."
+        "$base" -m venv --clear "$venv" || fail "$venv cannot be made: see the message above."
+    fi
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted)" ]; then
         return
     fi
-    "$base" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "Python's venv module is missing: install it (Debian and Ubuntu: apt-get install python3-venv)."
-    echo "Setting up .venv, which takes about a minute and happens once for each change of the requirements." >&2
-    [ -x "$python" ] || "$base" -m venv --clear "$venv" || fail "$venv cannot be made: see the message above."
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$root/requirements-dev.txt" ||
+    echo "Installing the requirements into .venv: about a minute, once for each change of them." >&2
+    "$python" -m pip install -qq --disable-pip-version-check -r "$root/requirements-dev.txt" ||
         fail "The requirements cannot be installed: see pip's message above; a package index must be reachable."
-    wanted "$base" >"$stamp"
+    wanted >"$stamp"
 }
 
 # Two scripts that start at once: the second waits for the first.
