@@ -90,7 +90,7 @@ class LocalCluster:
         data_dir = DataDir(root)
         saved = data_dir.load()
         if saved is None:
-            raise ClusterError(f"{data_dir.root} holds no cluster: start one with `cluster up`, or name its --data.")
+            raise ClusterError(f"{data_dir.root} holds no cluster: run scripts/cluster up, or name the right --data.")
         return cls(data_dir, saved, find_mongod(environ), mongos_command(environ), database=_database(environ))
 
     @property

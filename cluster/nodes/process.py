@@ -6,6 +6,7 @@ signalled.
 
 import json
 import logging
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -94,13 +95,17 @@ class Process:
         return True
 
     def kill(self) -> bool:
-        """Ends the process with SIGKILL, as a crash would; whether it was running.
+        """Ends the process, and those that it started, with SIGKILL, as a crash would; whether it was running.
 
         Raises:
             WaitTimeout: the process did not go, e.g. while it hangs in a disk.
         """
-        if not self.signal(signal.SIGKILL):
+        found = self._find()
+        if found is None:
             return False
+        with suppress(ProcessLookupError):
+            # A session of its own is a group of its own.
+            os.killpg(found.pid, signal.SIGKILL)
         self._wait_gone(KILL_TIMEOUT_S)
         return True
 

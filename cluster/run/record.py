@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..layout import PACKAGE_ROOT, write_private
@@ -24,23 +23,23 @@ class Run:
     data_dir: str
 
 
-def write(run: Run, path: Path = RUN_FILE) -> None:
+def write(run: Run) -> None:
     """Replaces the file in one step."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, json.dumps(asdict(run), indent=2) + "\n")
+    RUN_FILE.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(RUN_FILE, json.dumps(asdict(run), indent=2) + "\n")
 
 
-def read(path: Path = RUN_FILE) -> Run | None:
+def read() -> Run | None:
     """The run that was written last, whether its processes still live or not; None when there was none.
 
     A file that this version did not write counts as none: it can only be left over.
     """
     try:
-        saved: dict[str, Any] = json.loads(path.read_text())
+        saved: dict[str, Any] = json.loads(RUN_FILE.read_text())
         return Run(**saved)
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
-def remove(path: Path = RUN_FILE) -> None:
-    path.unlink(missing_ok=True)
+def remove() -> None:
+    RUN_FILE.unlink(missing_ok=True)

@@ -4,37 +4,24 @@ Two shards of three members, real processes on free ports, data in a temporary d
 a test fails the logs of every process are kept in `test-logs/`.
 """
 
-import random
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from pymongo import MongoClient
 from pymongo.database import Database
+from support import Login, free_port, keep_logs, log_in
 
-from cluster.layout import DataDir
 from cluster.local import LocalCluster
-from cluster.nodes.ports import find_block
 from cluster.progress import Progress
 from cluster.roles import ADMIN, API
 from cluster.run.services import ADMIN_USERNAME, Services
 
-KEPT_LOGS = Path(__file__).resolve().parents[2] / "test-logs"
 # Failover in two seconds instead of ten: quick tests, and still slower than any pause of a loaded machine.
 ELECTION_TIMEOUT_MS = 2_000
-# Runs side by side on one machine look for their ports in different places.
-FIRST_PORT, LAST_PORT = 20_000, 30_000
-BRING_UP_TIMEOUT_S = 180
-
-
-def free_port(count: int = 1) -> int:
-    """The first of `count` free ports in a row."""
-    return find_block(count, random.randrange(FIRST_PORT, LAST_PORT, 100))  # noqa: S311
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +32,6 @@ def data_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
     if request.session.testsfailed:
         keep_logs(root, "cluster")
     shutil.rmtree(root)
-
-
-def keep_logs(root: Path, name: str) -> None:
-    """Copies the logs under `root` to `test-logs/name`, in place of those of an earlier run."""
-    target = KEPT_LOGS / name
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(DataDir(root).logs, target)
 
 
 @pytest.fixture(scope="session")
@@ -118,28 +98,6 @@ def api(cluster: LocalCluster) -> Iterator[Services]:
         yield services
     finally:
         services.stop()
-
-
-@dataclass(frozen=True)
-class Login:
-    """A person who is logged in."""
-
-    username: str
-    password: str
-    access_token: str
-    refresh_token: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.access_token}"}
-
-
-def log_in(url: str, username: str, password: str) -> Login:
-    """Logs in over HTTP."""
-    answer = requests.post(f"{url}/api/v1/auth/login", json={"username": username, "password": password}, timeout=10)
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    return Login(username, password, body["access_token"], body["refresh_token"])
 
 
 @pytest.fixture(scope="session")

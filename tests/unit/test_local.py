@@ -194,7 +194,7 @@ def test_a_directory_without_a_cluster_says_how_to_start_one(
     """For every command but `up`."""
     for command in (["status"], ["down"], ["init"]):
         assert main([*command, "--data", str(tmp_path)]) == 1
-        assert "holds no cluster: start one with" in capsys.readouterr().err
+        assert "holds no cluster: run scripts/cluster up" in capsys.readouterr().err
 
 
 def test_another_shape_or_port_is_refused(tmp_path: Path) -> None:

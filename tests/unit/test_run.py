@@ -1,0 +1,88 @@
+"""`.run/run.json`, and a second run beside a first one."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from cluster.layout import DataDir
+from cluster.nodes.process import process_in
+from cluster.run import record
+from cluster.run.__main__ import main
+
+RUN = record.Run(
+    api_url="http://127.0.0.1:5000",
+    mongodb_uri="mongodb://shardboard_api:pw@127.0.0.1:27017/shardboard",
+    cluster_admin_uri="mongodb://shardboard_admin:pw@127.0.0.1:27017/",
+    admin_username="admin",
+    admin_password="pw",
+    router="stand-in",
+    pids={"api": 1},
+    data_dir="/nowhere",
+)
+KEYS = {
+    "api_url",
+    "mongodb_uri",
+    "cluster_admin_uri",
+    "admin_username",
+    "admin_password",
+    "router",
+    "pids",
+    "data_dir",
+}
+
+
+@pytest.fixture(autouse=True)
+def run_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A run file that is not the developer's own."""
+    path = tmp_path / "run" / "run.json"
+    monkeypatch.setattr(record, "RUN_FILE", path)
+    return path
+
+
+def test_a_run_is_recorded_privately_with_exactly_these_keys(run_file: Path) -> None:
+    """Programs read them; it holds passwords."""
+    record.write(RUN)
+
+    assert set(json.loads(run_file.read_text())) == KEYS
+    assert run_file.stat().st_mode & 0o777 == 0o600
+    assert record.read() == RUN
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"api_url": 1}', "[]"])
+def test_a_file_that_is_no_record_counts_as_none(run_file: Path, text: str) -> None:
+    """Left over from a crash or from another version: it does not stop a new run."""
+    run_file.parent.mkdir()
+    run_file.write_text(text)
+
+    assert record.read() is None
+
+
+def test_a_second_run_names_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is started twice, and the exit code says that nothing was started."""
+    data_dir = DataDir(tmp_path / "data")
+    data_dir.make()
+    api = process_in(data_dir, "api")
+    api.start(["sleep", "60"], os.environ)
+    record.write(record.Run(**{**RUN.__dict__, "data_dir": str(data_dir.root)}))
+
+    assert main([]) == 1
+
+    assert "runs already at http://127.0.0.1:5000" in capsys.readouterr().err
+    api.kill()
+
+
+def test_a_busy_port_of_the_api_is_named_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the cluster is started, which would take a while in vain."""
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+
+        assert main(["--port", str(port), "--data", str(tmp_path / "data"), "--members", "1"]) == 1
+
+    error = capsys.readouterr().err
+    assert f"Port {port}, which the API needs, is held by" in error and "--port PORT" in error
+    assert list((tmp_path / "data" / "pids").iterdir()) == []
