@@ -44,7 +44,9 @@ class Transaction:
         """A statement on one shard, which joins with its first one. Any failure ends the transaction everywhere."""
         if self.is_aborted:
             raise CommandError("NoSuchTransaction", f"Transaction {self.number} has been aborted", (TRANSIENT,))
-        body = {**body, **self._fields(op, shard)}
+        # The client says once that a transaction starts; each shard must be told with its own first statement.
+        body = {name: value for name, value in body.items() if name not in ("startTransaction", "readConcern")}
+        body.update(self._fields(op, shard))
         try:
             reply = op.grid.call(op.grid.shard(shard), body, op.deadline, Retry.NEVER)
         except CommandError as error:
