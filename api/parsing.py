@@ -1,0 +1,112 @@
+"""From the text of a setting to its value. Each parser refuses what makes no sense; none of them guesses."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+# HS256 needs a key at least as long as its hash. https://www.rfc-editor.org/rfc/rfc7518#section-3.2
+MIN_KEY_BYTES = 32
+
+# Words of secrets that were copied from a document instead of being made.
+SAMPLE_WORDS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "your_",
+    "your-",
+    "secret-key",
+    "jwt_secret",
+    "example",
+    "placeholder",
+)
+
+
+class BadValue(Exception):
+    """A setting's text cannot be used. The message continues a sentence that begins with the setting's name."""
+
+
+def text(least: int, most: int) -> Callable[[str], str]:
+    """A string of `least` to `most` characters."""
+
+    def parse(raw: str) -> str:
+        if not least <= len(raw) <= most:
+            raise BadValue(f"must have {least} to {most} characters")
+        return raw
+
+    return parse
+
+
+def integer(least: int, most: int) -> Callable[[str], int]:
+    """A whole number in decimal digits, `least` to `most`."""
+
+    def parse(raw: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", raw) or not least <= int(raw) <= most:
+            raise BadValue(f"must be a whole number from {least} to {most}, not {raw[:40]!r}")
+        return int(raw)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def parse(raw: str) -> str:
+        if raw not in choices:
+            raise BadValue(f"must be one of {', '.join(choices)}, not {raw[:40]!r}")
+        return raw
+
+    return parse
+
+
+def flag(raw: str) -> bool:
+    """`true` or `false`."""
+    return one_of("true", "false")(raw) == "true"
+
+
+def mongodb_uri(raw: str) -> str:
+    """A connection string, or empty where the setting allows it. The message never repeats it: it holds a password."""
+    if raw == "":
+        return raw
+    try:
+        parse_uri(raw, warn=False)
+    except (PyMongoError, ValueError):
+        raise BadValue("is not a MongoDB connection string (mongodb://user:password@host:port,...)") from None
+    return raw
+
+
+def jwt_keys(raw: str) -> tuple[tuple[str, str], ...]:
+    """`kid:secret[,kid:secret]` as pairs, the signing key first."""
+    pairs = []
+    for part in raw.split(","):
+        kid, colon, secret = part.strip().partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", kid):
+            raise BadValue("must be kid:secret[,kid:secret], each kid 1 to 32 letters, digits, '-' or '_'")
+        pairs.append((kid, _strong(kid, secret)))
+    if len({kid for kid, _ in pairs}) < len(pairs):
+        raise BadValue("names a kid twice")
+    return tuple(pairs)
+
+
+def _strong(kid: str, secret: str) -> str:
+    """`secret`, unless it is short, made of few different characters or copied from a sample."""
+    if len(secret.encode()) < MIN_KEY_BYTES:
+        raise BadValue(
+            f"has a secret under {MIN_KEY_BYTES} bytes for kid {kid}: make one with `openssl rand -base64 48`"
+        )
+    sample = any(word in secret.lower() for word in SAMPLE_WORDS)
+    if sample or len(set(secret)) < 10:
+        raise BadValue(f"has a sample or guessable secret for kid {kid}: make one with `openssl rand -base64 48`")
+    return secret
+
+
+def origins(raw: str) -> frozenset[str]:
+    """A list of origins, e.g. `https://app.example.org,http://localhost:3000`."""
+    found = [part.strip() for part in raw.split(",") if part.strip()]
+    for origin in found:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
+            raise BadValue(f"must list origins such as https://app.example.org, not {origin[:80]!r}")
+    return frozenset(found)
