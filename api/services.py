@@ -1,0 +1,34 @@
+"""What `create_app` made for a process, found from anywhere within its application context."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from flask import current_app
+
+from .config import Settings
+from .cursors import CursorSigner
+from .db import Connection
+from .passwords import Passwords
+from .standing import SessionCache
+from .tokens import TokenKeys
+
+EXTENSION = "shardboard"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The long-lived parts of a process."""
+
+    settings: Settings
+    connection: Connection
+    passwords: Passwords
+    token_keys: TokenKeys
+    standing: SessionCache
+    cursors: CursorSigner
+    # Shared statistics: name -> (when by the monotonic clock, figures).
+    statistics: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
+
+
+def services() -> Services:
+    """The parts of the current application."""
+    return cast(Services, current_app.extensions[EXTENSION])

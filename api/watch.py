@@ -1,0 +1,82 @@
+"""Knows, for the request of this thread, whether a write has left for the database and may have been applied.
+
+The driver's exception does not say: a timeout can come before the first byte was sent or after the last retry. So the
+commands themselves are watched. Events come in the thread that runs the operation.
+"""
+
+import threading
+import time
+from typing import Any
+
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+WRITES = frozenset(("insert", "update", "delete", "findAndModify", "commitTransaction"))
+
+# Counters of tries are no part of what a client asked for: whether one was applied does not matter to it.
+BESIDE_THE_POINT = frozenset(("login_attempts",))
+
+# A write that has waited this long waits for an election, not for its turn.
+STUCK_AFTER_S = 0.5
+
+_state = threading.local()
+_writing_since: dict[int, float] = {}
+
+
+def begin() -> None:
+    """Forget what the thread did before: a request begins."""
+    _state.in_doubt = False
+    _writing_since.pop(threading.get_ident(), None)
+
+
+def write_in_doubt() -> bool:
+    """A write of this request was sent, and nothing showed that it changed nothing."""
+    return getattr(_state, "in_doubt", False)
+
+
+def end() -> None:
+    """The request is over: this thread waits on no write."""
+    _writing_since.pop(threading.get_ident(), None)
+
+
+def stuck_writes() -> int:
+    """How many requests of this process have been waiting on a write for longer than `STUCK_AFTER_S`."""
+    limit = time.monotonic() - STUCK_AFTER_S
+    return sum(1 for since in list(_writing_since.values()) if since < limit)
+
+
+class WriteWatch(CommandListener):
+    """The driver's listener. One instance serves every thread: what it keeps is kept by thread."""
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name not in WRITES:
+            return
+        _writing_since.setdefault(threading.get_ident(), time.monotonic())
+        if _counts(event.command_name, event.command):
+            _state.before = write_in_doubt()
+            _state.in_doubt = True
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        if event.command_name in WRITES and _changed_nothing(event.command_name, event.reply):
+            _state.in_doubt = getattr(_state, "before", False)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        # The commit was refused and the transaction is gone: nothing of it was applied.
+        labels = event.failure.get("errorLabels", ())
+        if event.command_name == "commitTransaction" and "TransientTransactionError" in labels:
+            _state.in_doubt = getattr(_state, "before", False)
+
+
+def _counts(name: str, command: Any) -> bool:
+    """Statements of a transaction are applied by its commit alone."""
+    if name == "commitTransaction":
+        return True
+    return "autocommit" not in command and command[name] not in BESIDE_THE_POINT
+
+
+def _changed_nothing(name: str, reply: Any) -> bool:
+    """The server answered that no document was changed, and no write concern was left open."""
+    if name == "commitTransaction" or "writeConcernError" in reply:
+        return False
+    if name == "findAndModify":
+        return not reply.get("lastErrorObject", {}).get("n", 0)
+    return reply.get("n", 0) == 0
