@@ -31,6 +31,7 @@ SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on th
 QUERIES: dict[str, Routing] = {
     "events.delete_events_of_owner": TARGETED,
     "events.estimate_events": METADATA,
+    "events.insert_event": TARGETED,
     "idempotency.fill_answer": TARGETED,
     "idempotency.find_answer": TARGETED,
     "idempotency.insert_answer": TARGETED,
@@ -44,6 +45,7 @@ QUERIES: dict[str, Routing] = {
     "outbox.postpone_entry": TARGETED,
     "projects.estimate_projects": METADATA,
     "projects.find_project_of": TARGETED,
+    "projects.insert_project": TARGETED,
     "projects.list_project_ids_of": SPREAD_BY_ID,
     "projects.list_project_ids_of_owner": SPREAD_BY_ID,
     "sessions.find_live_session": TARGETED,

@@ -1,0 +1,138 @@
+"""Queries on tasks. The shard key is the owner and the id; lists across owners say so in their declaration."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from ..db import Document
+from .query import Documents, queries_of
+
+query = queries_of("tasks")
+
+Sort = Sequence[tuple[str, int]]
+
+
+@query
+def insert_task(tasks: Documents, task: Document) -> None:
+    tasks.insert_one(task)
+
+
+@query
+def find_task(tasks: Documents, owner_id: ObjectId, task_id: ObjectId, seen_by: Mapping[str, Any]) -> Document | None:
+    """The task, if `seen_by` (see `access`) lets the caller see it."""
+    return tasks.find_one({"owner_id": owner_id, "_id": task_id, **seen_by})
+
+
+@query
+def update_task(
+    tasks: Documents,
+    owner_id: ObjectId,
+    task_id: ObjectId,
+    condition: Mapping[str, Any],
+    change: Sequence[Mapping[str, Any]],
+) -> Document | None:
+    """The task after `change`; None where there is none that meets `condition` (who may, at which version)."""
+    return tasks.find_one_and_update(
+        {"owner_id": owner_id, "_id": task_id, **condition}, change, return_document=ReturnDocument.AFTER
+    )
+
+
+@query
+def delete_task(tasks: Documents, owner_id: ObjectId, task_id: ObjectId, condition: Mapping[str, Any]) -> bool:
+    """Whether the task was there, met `condition` and is gone."""
+    return tasks.delete_one({"owner_id": owner_id, "_id": task_id, **condition}).deleted_count == 1
+
+
+@query
+def list_tasks_of_owner(
+    tasks: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+) -> list[Document]:
+    return list(tasks.find(_all_of({"owner_id": owner_id}, clauses)).sort(sort).limit(limit))
+
+
+@query
+def list_tasks_of_assignee(
+    tasks: Documents, assignee_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+) -> list[Document]:
+    return list(tasks.find(_all_of({"assignee_id": assignee_id}, clauses)).sort(sort).limit(limit))
+
+
+@query
+def list_all_tasks(tasks: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
+    return list(tasks.find(_all_of({}, clauses)).sort(sort).limit(limit))
+
+
+def _all_of(first: Document, clauses: Sequence[Document]) -> Document:
+    return {**first, "$and": list(clauses)} if clauses else first
+
+
+@query
+def count_of_owner(tasks: Documents, owner_id: ObjectId, at: datetime) -> list[Document]:
+    """See `_figures`."""
+    return list(tasks.aggregate(_figures({"owner_id": owner_id}, at)))
+
+
+@query
+def count_of_all(tasks: Documents, at: datetime) -> list[Document]:
+    """See `_figures`."""
+    return list(tasks.aggregate(_figures({}, at)))
+
+
+def _figures(match: Document, at: datetime) -> list[Document]:
+    """One row a status and priority: `{"_id": {"status", "priority"}, "count", "overdue"}`."""
+    is_open = {"$in": ["$status", ["pending", "in_progress"]]}
+    # null sorts below every date, so it needs its own test.
+    is_late = {"$and": [is_open, {"$gt": ["$due_at", None]}, {"$lt": ["$due_at", at]}]}
+    group = {"_id": {"status": "$status", "priority": "$priority"}, "count": {"$sum": 1}}
+    return [{"$match": match}, {"$group": {**group, "overdue": {"$sum": {"$cond": [is_late, 1, 0]}}}}]
+
+
+@query
+def count_done_per_day_of_owner(tasks: Documents, owner_id: ObjectId, since: datetime, tz: str) -> list[Document]:
+    """See `_done_per_day`."""
+    return list(tasks.aggregate(_done_per_day({"owner_id": owner_id}, since, tz)))
+
+
+@query
+def count_done_per_day_of_all(tasks: Documents, since: datetime, tz: str) -> list[Document]:
+    """See `_done_per_day`."""
+    return list(tasks.aggregate(_done_per_day({}, since, tz)))
+
+
+def _done_per_day(match: Document, since: datetime, tz: str) -> list[Document]:
+    """One row a day: `{"_id": "2026-01-31", "count"}`, days as `tz` has them."""
+    day = {"$dateToString": {"date": "$completed_at", "format": "%Y-%m-%d", "timezone": tz}}
+    return [
+        {"$match": {**match, "status": "done", "completed_at": {"$gte": since}}},
+        {"$group": {"_id": day, "count": {"$sum": 1}}},
+        {"$sort": {"_id": 1}},
+    ]
+
+
+@query
+def estimate_tasks(tasks: Documents) -> int:
+    """From metadata: quick, and orphans of a range on the move count twice."""
+    return tasks.estimated_document_count()
+
+
+@query
+def delete_tasks_of_owner(tasks: Documents, owner_id: ObjectId) -> int:
+    """How many were removed. May be repeated until it answers 0."""
+    return tasks.delete_many({"owner_id": owner_id}).deleted_count
+
+
+@query
+def find_some_tasks_of_assignee(tasks: Documents, assignee_id: ObjectId, limit: int) -> list[Document]:
+    """The shard keys of up to `limit` tasks that are assigned to a person."""
+    return list(tasks.find({"assignee_id": assignee_id}, {"owner_id": 1}).limit(limit))
+
+
+@query
+def unassign_task(
+    tasks: Documents, owner_id: ObjectId, task_id: ObjectId, assignee_id: ObjectId, change: Sequence[Mapping[str, Any]]
+) -> None:
+    """Apply `change` if the task is still assigned to that person."""
+    tasks.update_one({"owner_id": owner_id, "_id": task_id, "assignee_id": assignee_id}, change)

@@ -1,0 +1,66 @@
+"""Queries on users. The shard key is the id; the admin's lists go to every shard."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from ..db import Document
+from .query import Documents, queries_of
+
+query = queries_of("users")
+
+Sort = Sequence[tuple[str, int]]
+
+
+@query
+def insert_user(users: Documents, user: Document) -> None:
+    users.insert_one(user)
+
+
+@query
+def find_user(users: Documents, user_id: ObjectId) -> Document | None:
+    """A user who is not being deleted."""
+    return users.find_one({"_id": user_id, "status": {"$ne": "deleting"}})
+
+
+@query
+def find_standing(users: Documents, user_id: ObjectId) -> Document | None:
+    """`role`, `status` and `token_version`, whatever the status is."""
+    return users.find_one({"_id": user_id}, {"role": 1, "status": 1, "token_version": 1})
+
+
+@query
+def list_users(users: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
+    return list(users.find({"$and": list(clauses)} if clauses else {}).sort(sort).limit(limit))
+
+
+@query
+def update_user(
+    users: Documents, user_id: ObjectId, condition: Mapping[str, Any], change: Sequence[Mapping[str, Any]]
+) -> Document | None:
+    """The user after `change`; None where there is none that meets `condition`."""
+    return users.find_one_and_update(
+        {"_id": user_id, "status": {"$ne": "deleting"}, **condition}, change, return_document=ReturnDocument.AFTER
+    )
+
+
+@query
+def note_login(users: Documents, user_id: ObjectId, at: datetime, password_hash: str | None) -> None:
+    """Remember when; with `password_hash`, also the same password under today's parameters. No new version."""
+    fields = {"last_login_at": at} | ({"password_hash": password_hash} if password_hash else {})
+    users.update_one({"_id": user_id}, {"$set": fields})
+
+
+@query
+def delete_user(users: Documents, user_id: ObjectId) -> None:
+    """The last step of a deletion."""
+    users.delete_one({"_id": user_id, "status": "deleting"})
+
+
+@query
+def estimate_users(users: Documents) -> int:
+    """From metadata: quick, and orphans of a range on the move count twice."""
+    return users.estimated_document_count()
