@@ -1,0 +1,185 @@
+"""Wire shapes of people and their logins."""
+
+import re
+import unicodedata
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from cluster.collections import ROLES
+
+from .. import passwords
+from .base import Strict
+from .fields import Choice, Id, Instant, Int, Preferences, Text, TimeZone
+
+# No '@', so that a name is never taken for an e-mail address.
+_USERNAME = re.compile(r"[^\W_][\w.-]{2,31}")
+
+
+class Username(Text):
+    """3 to 32 letters, digits, `.`, `_` or `-`, kept in normal form (NFKC)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(32, 3, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        name = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs).strip())
+        if not _USERNAME.fullmatch(name):
+            raise ValidationError("Must be 3 to 32 letters, digits, '.', '_' or '-', the first a letter or digit.")
+        return name
+
+
+class Email(Text):
+    """An e-mail address, kept in its normal form; whether it exists is not asked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(254, 3, metadata={"format": "email", **kwargs.pop("metadata", {})}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return validate_email(text[:255], check_deliverability=False).normalized
+        except EmailNotValidError:
+            raise ValidationError("Not a valid e-mail address.") from None
+
+
+def _password(**kwargs: Any) -> Text:
+    """A password as a client sends it; what a new one must be is `WithNewPassword`'s to say."""
+    return Text(1024, 1, load_only=True, **kwargs)
+
+
+class WithNewPassword(Strict):
+    """A body whose `password` is a new one."""
+
+    password = _password(
+        required=True,
+        metadata={
+            "minLength": passwords.MIN_CHARACTERS,
+            "maxLength": passwords.MAX_BYTES,
+            "example": "correct horse 7",
+        },
+    )
+
+    @validates_schema
+    def check_password(self, data: dict[str, Any], **_: Any) -> None:
+        names = (data.get("username", ""), data.get("email", ""))
+        problem = passwords.problem_of(data.get("password", ""), *names)
+        if problem:
+            raise ValidationError(problem, "password")
+
+
+class Registration(WithNewPassword):
+    username = Username(required=True, metadata={"example": "ada"})
+    email = Email(required=True, metadata={"example": "ada@example.org"})
+    name = Text(200, load_default="", metadata={"example": "Ada Lovelace"})
+
+
+class UserCreate(Registration):
+    """A user as an admin makes one."""
+
+    role = Choice(*ROLES, load_default="member")
+    time_zone = TimeZone(load_default="UTC")
+    preferences = Preferences(load_default=dict)
+
+
+class MePatch(Strict):
+    """What people may change of themselves."""
+
+    username = Username()
+    email = Email()
+    name = Text(200, metadata={"example": "Ada King"})
+    time_zone = TimeZone(metadata={"example": "Europe/London"})
+    preferences = Preferences(metadata={"example": {"theme": "dark"}})
+
+
+class UserPatch(MePatch):
+    """What an admin may change of anybody."""
+
+    role = Choice(*ROLES)
+    status = Choice("active", "disabled")
+
+
+class UserPut(Strict):
+    """What an admin may write, whole; what may be left out goes back to its default."""
+
+    username = Username(required=True, metadata={"example": "ada"})
+    email = Email(required=True, metadata={"example": "ada@example.org"})
+    name = Text(200, load_default="", metadata={"example": "Ada King"})
+    role = Choice(*ROLES, required=True, metadata={"example": "member"})
+    status = Choice("active", "disabled", required=True, metadata={"example": "active"})
+    time_zone = TimeZone(load_default="UTC")
+    preferences = Preferences(load_default=dict)
+
+
+class User(Strict):
+    """A person as they and admins see them."""
+
+    id = Id(attribute="_id")
+    username = fields.String()
+    email = fields.String()
+    name = fields.String()
+    role = Choice(*ROLES)
+    status = fields.String(validate=validate.OneOf(("active", "disabled", "deleting")))
+    time_zone = fields.String()
+    preferences = fields.Dict()
+    created_at = Instant()
+    updated_at = Instant()
+    last_login_at = Instant(allow_none=True)
+    version = Int(1)
+
+
+class Login(Strict):
+    """One of `username` and `email`, and the password."""
+
+    username = Text(254, 1, metadata={"example": "ada"})
+    email = Text(254, 1)
+    password = _password(required=True, metadata={"example": "correct horse 7"})
+
+    @validates_schema
+    def check_one_name(self, data: dict[str, Any], **_: Any) -> None:
+        if ("username" in data) == ("email" in data):
+            raise ValidationError("Give either username or email.", "username")
+
+
+class Refresh(Strict):
+    refresh_token = Text(256, 1, required=True)
+
+
+class TokenPair(Strict):
+    access_token = fields.String()
+    refresh_token = fields.String()
+    token_type = fields.String(validate=validate.Equal("Bearer"))
+    expires_in = Int(1, metadata={"description": "Seconds until the access token expires."})
+
+
+class Verified(Strict):
+    active = fields.Boolean()
+    user_id = Id()
+    role = Choice(*ROLES)
+    session_id = fields.String()
+    expires_at = Instant()
+
+
+class PasswordChange(Strict):
+    current_password = _password(required=True, metadata={"example": "correct horse 7"})
+    new_password = _password(
+        required=True,
+        metadata={
+            "minLength": passwords.MIN_CHARACTERS,
+            "maxLength": passwords.MAX_BYTES,
+            "example": "battery staple 8",
+        },
+    )
+
+
+class Session(Strict):
+    """One login of the caller."""
+
+    id = fields.String(attribute="_id")
+    created_at = Instant()
+    last_used_at = Instant()
+    expires_at = Instant()
+    user_agent = fields.String(allow_none=True)
+    address = fields.String(allow_none=True)
+    current = fields.Boolean()

@@ -1,0 +1,102 @@
+"""What a list may be asked: an allow-list of fields and operators becomes a query schema and MongoDB clauses.
+
+`?status=pending&priority__in=1,2&due_at__gte=2026-01-01T00:00:00Z`. Pure: nothing here talks to a server.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from .base import Strict
+from .fields import Choice, CommaList, QueryFlag, QueryInt, Text
+
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 25
+
+RANGES = {"gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
+# Comparisons see values of their own type only: every date, and no null.
+ANY_DATE = {"$gte": datetime(1, 1, 1, tzinfo=UTC)}
+
+Clause = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One field that may be asked for.
+
+    `values` are all its values, where they are few: then an unasked field is "any of them", which lets an index that
+    begins with it serve the list, and `neq` is "any of the others".
+    """
+
+    field: str
+    make: Callable[[], fields.Field]
+    operators: tuple[str, ...]
+    values: tuple[str, ...] = ()
+
+
+def parameter(field: str, operator: str) -> str:
+    """The name in the query string: `status`, `status__neq`."""
+    return field if operator == "eq" else f"{field}__{operator}"
+
+
+def query_schema(
+    name: str, filters: Sequence[Filter], sorts: Sequence[str], extra: Mapping[str, fields.Field]
+) -> type[Schema]:
+    """The schema of a list's query string."""
+    named: dict[str, fields.Field] = dict(extra)
+    for each in filters:
+        for operator in each.operators:
+            named[parameter(each.field, operator)] = _field(each, operator)
+    signed = [sign + sort for sort in sorts for sign in ("", "-")]
+    named["sort"] = Choice(*signed, metadata={"description": "`-` sorts downwards. The id decides between equals."})
+    named["order"] = Choice("asc", "desc", metadata={"description": "The direction of a `sort` without a sign."})
+    named["limit"] = QueryInt(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
+    named["cursor"] = Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."})
+    made: type[Schema] = Strict.from_dict(named, name=name)
+    return made
+
+
+def _field(each: Filter, operator: str) -> fields.Field:
+    if operator == "in":
+        return CommaList(each.make())
+    return QueryFlag() if operator == "exists" else each.make()
+
+
+def clauses(filters: Sequence[Filter], query: Mapping[str, Any]) -> list[Clause]:
+    """The clauses that `query` asks for, to be joined by `$and`."""
+    found: list[Clause] = []
+    for each in filters:
+        asked = {op: query[parameter(each.field, op)] for op in each.operators if parameter(each.field, op) in query}
+        if each.values and asked:
+            found.append(any_of(each.field, _chosen(each.values, asked)))
+        elif asked:
+            found.extend({each.field: _condition(op, value)} for op, value in asked.items())
+    return found
+
+
+def _chosen(values: Sequence[str], asked: Mapping[str, Any]) -> list[str]:
+    """Those of `values` that every operator lets through."""
+    keep = {"eq": lambda value, given: value == given, "neq": lambda value, given: value != given}
+    keep["in"] = lambda value, given: value in given
+    return [value for value in values if all(keep[op](value, given) for op, given in asked.items())]
+
+
+def any_of(field: str, values: Sequence[Any]) -> Clause:
+    """`field` has one of `values`."""
+    return {field: values[0]} if len(values) == 1 else {field: {"$in": list(values)}}
+
+
+def _condition(operator: str, value: Any) -> Any:
+    if operator == "in":
+        return {"$in": value}
+    if operator == "exists":
+        return ANY_DATE if value else None
+    return {RANGES[operator]: value} if operator in RANGES else value
+
+
+def asked_fields(filters: Sequence[Filter], query: Mapping[str, Any]) -> set[str]:
+    """The fields that `query` filters by."""
+    return {each.field for each in filters for op in each.operators if parameter(each.field, op) in query}

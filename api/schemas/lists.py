@@ -1,0 +1,31 @@
+"""The envelope of every list."""
+
+from functools import cache
+
+from marshmallow import Schema, fields
+
+from .base import Strict
+from .fields import Int
+
+
+class Pagination(Strict):
+    limit = Int(1, 100)
+    next_cursor = fields.String(allow_none=True)
+    has_more = fields.Boolean()
+
+
+class Links(Strict):
+    self = fields.String()
+    next = fields.String(allow_none=True)
+
+
+@cache
+def page_of(item: type[Schema]) -> type[Schema]:
+    """The schema of a page of `item`, named e.g. `TaskPage`."""
+    shape = {
+        "data": fields.List(fields.Nested(item)),
+        "pagination": fields.Nested(Pagination),
+        "links": fields.Nested(Links),
+    }
+    made: type[Schema] = Strict.from_dict(shape, name=f"{item.__name__}Page")
+    return made

@@ -1,0 +1,61 @@
+"""Wire shapes of the service itself: status, health, statistics, problems."""
+
+from marshmallow import fields, validate
+
+from .base import Strict
+from .fields import Choice, Instant, Int, TimeZone
+
+
+class Status(Strict):
+    status = fields.String(validate=validate.OneOf(("ok", "unavailable")))
+
+
+class Ready(Status):
+    router = fields.String(validate=validate.OneOf(("answers", "does not answer")))
+
+
+class StatsQuery(Strict):
+    scope = Choice("mine", "all", load_default="mine", metadata={"description": "`all`: of everybody (admin)."})
+    tz = TimeZone(
+        load_default="UTC", metadata={"description": "Time zone in which days begin.", "example": "Europe/Berlin"}
+    )
+
+
+class Stats(Strict):
+    """Without a token: how many of each model there are. With one: the caller's tasks."""
+
+    scope = fields.String(validate=validate.OneOf(("models", "mine", "all")))
+    counted_at = Instant()
+    age_s = Int(0, metadata={"description": "How old the figures are."})
+    count_kind = fields.String(validate=validate.OneOf(("estimated", "exact")))
+    users = Int(0)
+    tasks = Int(0)
+    projects = Int(0)
+    events = Int(0)
+    total = Int(0)
+    by_status = fields.Dict(keys=fields.String(), values=Int(0))
+    by_priority = fields.Dict(keys=fields.String(), values=Int(0))
+    overdue = Int(0)
+    done_per_day = fields.Dict(
+        keys=fields.Date(),
+        values=Int(0),
+        metadata={"description": "Of the last 30 days; days without any are left out."},
+    )
+
+
+class ProblemField(Strict):
+    pointer = fields.String()
+    detail = fields.String()
+
+
+class ProblemDocument(Strict):
+    """Every error, as `application/problem+json` (RFC 9457)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = Int(400, 599, required=True)
+    detail = fields.String(required=True)
+    instance = fields.String(required=True)
+    code = fields.String(required=True)
+    request_id = fields.String(required=True)
+    errors = fields.List(fields.Nested(ProblemField))

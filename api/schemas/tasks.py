@@ -1,0 +1,90 @@
+"""Wire shapes of tasks."""
+
+from marshmallow import fields
+
+from cluster.collections import TASK_STATUSES
+
+from .base import Strict
+from .fields import Choice, Id, Instant, Int, Number, OwnedId, QueryInt, Text
+from .filters import Filter, query_schema
+
+TITLE = {"example": "Write the report"}
+DUE_AT = {"example": "2030-01-31T17:00:00Z"}
+
+
+def _tags(**kwargs: object) -> fields.List:
+    from marshmallow.validate import Length
+
+    return fields.List(Text(50, 1), validate=Length(max=20), metadata={"example": ["reports"]}, **kwargs)  # type: ignore[arg-type]
+
+
+class TaskCreate(Strict):
+    """A new task, and what PUT replaces: what is left out takes its default."""
+
+    title = Text(200, 1, required=True, metadata=TITLE)
+    description = Text(10_000, load_default="")
+    status = Choice(*TASK_STATUSES, load_default="pending")
+    priority = Int(1, 5, load_default=3)
+    position = Number(load_default=None, allow_none=True)
+    due_at = Instant(load_default=None, allow_none=True, metadata=DUE_AT)
+    assignee_id = Id(load_default=None, allow_none=True)
+    project_id = Id(load_default=None, allow_none=True)
+    tags = _tags(load_default=list)
+
+
+class TaskPatch(Strict):
+    """A merge patch: what is left out stays. `null` clears what may be empty."""
+
+    title = Text(200, 1)
+    description = Text(10_000)
+    status = Choice(*TASK_STATUSES, metadata={"example": "done"})
+    priority = Int(1, 5)
+    position = Number(allow_none=True)
+    due_at = Instant(allow_none=True, metadata=DUE_AT)
+    assignee_id = Id(allow_none=True)
+    project_id = Id(allow_none=True)
+    tags = _tags()
+
+
+class Task(Strict):
+    """A task as it is shown, alone and in lists."""
+
+    id = OwnedId()
+    title = fields.String()
+    description = fields.String()
+    status = Choice(*TASK_STATUSES)
+    priority = Int(1, 5)
+    position = Number(allow_none=True)
+    due_at = Instant(allow_none=True)
+    assignee_id = Id(allow_none=True)
+    project_id = Id(allow_none=True)
+    tags = fields.List(fields.String())
+    owner_id = Id()
+    created_at = Instant()
+    updated_at = Instant()
+    completed_at = Instant(allow_none=True)
+    version = Int(1)
+
+
+# What a list may be asked, field by field. Each is served by an index with the sort that `paging` chooses for it.
+TASK_FILTERS = (
+    Filter("status", lambda: Choice(*TASK_STATUSES), ("eq", "neq", "in"), TASK_STATUSES),
+    Filter("priority", lambda: QueryInt(1, 5), ("eq", "in", "gt", "gte", "lt", "lte")),
+    Filter("due_at", lambda: Instant(), ("gt", "gte", "lt", "lte", "exists")),
+)
+
+TASK_SORTS = ("id", "due_at", "priority")
+TASK_SCOPES = ("mine", "assigned", "all")
+
+TaskQuery = query_schema(
+    "TaskQuery",
+    TASK_FILTERS,
+    TASK_SORTS,
+    {
+        "scope": Choice(
+            *TASK_SCOPES,
+            load_default="mine",
+            metadata={"description": "`mine`: of the caller; `assigned`: to the caller; `all`: of everybody (admin)."},
+        )
+    },
+)
