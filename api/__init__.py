@@ -1,0 +1,70 @@
+"""Shardboard's data API: people, their logins and their tasks, kept in a sharded MongoDB cluster.
+
+`create_app` is the only wiring. Its contract with clients:
+
+- JSON under `/api/v1`; beside it `/health/live`, `/health/ready`, `/openapi.json` (OpenAPI 3.1) and `/swagger`.
+- `Authorization: Bearer <access token>` from `POST /api/v1/auth/login`; the token lives 15 minutes and is renewed with
+  the refresh token. A logout, a disabled user or a change of role is in force within 2 seconds.
+- Every error is `application/problem+json` with `code` and `request_id`; 422 names each refused field.
+- 503 means that nothing was changed and the request may be repeated; 504 that a write may have been made.
+- Items have a version, shown as `ETag`; PUT, PATCH and DELETE need it as `If-Match` (428 without, 412 when stale).
+- `Idempotency-Key` on writes of tasks: the first answer is sent again for 24 hours.
+- Lists page by key: `limit` 1 to 100, `next_cursor`; a cursor belongs to its caller, filter and sort.
+"""
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import docs, edge, errors, logs, routes
+from .auth import read_role
+from .config import Settings, load
+from .cursors import CursorSigner
+from .db import Connection
+from .passwords import Passwords
+from .services import EXTENSION, Services
+from .standing import SessionCache
+from .tokens import TokenKeys
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+    """The application, from settings in `environ` (the process's own by default). It connects on its first request.
+
+    Raises:
+        ConfigError: a setting is missing or makes no sense.
+    """
+    settings = load(os.environ if environ is None else environ)
+    logs.configure(settings)
+    app = Flask("api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = True
+    app.extensions[EXTENSION] = make_services(app, settings)
+    edge.register(app, settings)
+    logs.register(app)
+    errors.register(app)
+    routes.register(app)
+    if settings.api_docs:
+        docs.register(app)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=1)  # type: ignore[method-assign]
+    return app
+
+
+def make_services(app: Flask, settings: Settings) -> Services:
+    """The long-lived parts of a process."""
+    return Services(
+        settings=settings,
+        connection=Connection(app, settings),
+        passwords=Passwords(
+            settings.argon2_memory_kib,
+            settings.argon2_time,
+            settings.argon2_parallelism,
+            settings.hash_slots,
+            settings.hash_wait_ms,
+        ),
+        token_keys=TokenKeys(settings.jwt_keys, settings.access_token_s),
+        standing=SessionCache(read_role),
+        cursors=CursorSigner(settings.jwt_keys),
+    )

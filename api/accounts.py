@@ -1,0 +1,126 @@
+"""What takes several documents of a person together: signing up, changing names, ending sessions, deleting.
+
+Each is one transaction, so a claim never outlives its user and a letter is never sent for what did not happen.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+from flask import g
+
+from . import times
+from .db import Document
+from .errors import Problem
+from .services import services
+from .store import claims, outbox, projects, sessions, users
+from .store.owned import Versions, at_versions, change, new_document
+
+CLAIMED: tuple[claims.Kind, ...] = ("email", "username")
+SHOWN_PROJECTS = 20
+
+
+def create_user(fields: Mapping[str, Any], actor_id: ObjectId | None) -> Document:
+    """Make a user with `fields` of the wire's shape; the letter of welcome goes out with it.
+
+    Raises:
+        ClaimTaken: the e-mail address or username is somebody's.
+    """
+    at, rest = times.now(), {name: value for name, value in fields.items() if name != "password"}
+    defaults = {"role": "member", "time_zone": "UTC", "preferences": {}}
+    own = {"status": "active", "token_version": 1, "last_login_at": None}
+    hashed = services().passwords.hash(fields["password"])
+    user = new_document({**defaults, **rest, **own, "password_hash": hashed}, actor_id, g.get("request_id"), at)
+    # People who sign up are their own authors.
+    user["updated_by"] = actor_id or user["_id"]
+
+    def work() -> None:
+        for kind in CLAIMED:
+            claims.insert_claim(kind, user[kind], user["_id"], at)
+        users.insert_user(user)
+        outbox.insert_entry("letter", {"letter": "welcome", "user_id": user["_id"]}, at)
+
+    services().connection.in_transaction(work)
+    return user
+
+
+def find_by_name(username: str | None, email: str | None) -> Document | None:
+    """The user of a username or e-mail address: the claim, then the user, one shard each."""
+    kind: claims.Kind = "username" if username is not None else "email"
+    claim = claims.find_claim(kind, username if username is not None else email or "")
+    return users.find_user(claim["user_id"]) if claim else None
+
+
+def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, actor_id: ObjectId) -> Document | None:
+    """`user` with `fields`; None when it is at none of `versions` any more.
+
+    Raises:
+        ClaimTaken: the new e-mail address or username is somebody's.
+    """
+    at = times.now()
+    update = change(fields, actor_id, g.get("request_id"), at)
+    moved = [kind for kind in CLAIMED if kind in fields and fields[kind] != user[kind]]
+    if not moved:
+        return users.update_user(user["_id"], at_versions(versions), update)
+
+    def work() -> Document | None:
+        # The claims to free are those of exactly this version.
+        found = users.update_user(user["_id"], at_versions(versions) | {"version": user["version"]}, update)
+        if found is not None and (versions is None or user["version"] in versions):
+            for kind in moved:
+                _move_claim(kind, user, fields[kind])
+            return found
+        raise Problem("stale_version", "Read it again: it has changed since.")
+
+    return services().connection.in_transaction(work)
+
+
+def _move_claim(kind: claims.Kind, user: Document, value: str) -> None:
+    """Free the old value and take the new one; one that differs in case alone is the same claim."""
+    if claims.claim_id(kind, value) != claims.claim_id(kind, user[kind]):
+        claims.insert_claim(kind, value, user["_id"], times.now())
+        claims.delete_claim(kind, user[kind], user["_id"])
+
+
+def end_sessions(user_id: ObjectId, reason: str, keep: str | None = None) -> None:
+    """End every session of a person but `keep`. May be repeated: each is one write to one shard."""
+    at = times.now()
+    while found := [each for each in sessions.list_live_sessions(user_id, at) if each["_id"] != keep]:
+        for session in found:
+            sessions.revoke_session(session["_id"], user_id, reason, at)
+            services().standing.forget(session["_id"])
+
+
+def change_password(user: Document, password: str, keep_session: str) -> None:
+    """Set a new password, then end every other session. A login that races with it sees the new `token_version`."""
+    hashed = services().passwords.hash(password)
+    computed = {"token_version": {"$add": ["$token_version", 1]}}
+    update = change({"password_hash": hashed}, user["_id"], g.get("request_id"), times.now(), computed)
+    if users.update_user(user["_id"], {"token_version": user["token_version"]}, update) is None:
+        raise Problem("stale_version", "The password was changed meanwhile.")
+    end_sessions(user["_id"], "password_changed", keep_session)
+
+
+def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:
+    """Free the names at once, end the sessions, and leave the rest of the data to the worker.
+
+    Raises:
+        Problem: 409 while the user owns projects, 412 when it is at none of `versions`.
+    """
+    owned = projects.list_project_ids_of_owner(user["_id"], SHOWN_PROJECTS)
+    if owned:
+        raise Problem("owns_projects", "Hand these over first: " + ", ".join(map(str, owned)))
+    if versions is not None and user["version"] not in versions:
+        raise Problem("stale_version", "Read it again: it has changed since.")
+    at = times.now()
+    update = change({"status": "deleting"}, actor_id, g.get("request_id"), at)
+
+    def work() -> None:
+        if users.update_user(user["_id"], {"version": user["version"]}, update) is None:
+            raise Problem("stale_version", "Read it again: it has changed since.")
+        for kind in CLAIMED:
+            claims.delete_claim(kind, user[kind], user["_id"])
+        outbox.insert_entry("purge_user", {"user_id": user["_id"]}, at)
+
+    services().connection.in_transaction(work)
+    end_sessions(user["_id"], "user_deleted")

@@ -1,0 +1,143 @@
+"""The one decorator of a route: who may call it, what it takes, what it answers, how long it may take.
+
+What it declares is what `openapi` publishes, so the document cannot differ from the code.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import wraps
+from typing import Any
+
+import orjson
+from flask import Response, request
+from marshmallow import Schema, fields
+
+from . import watch
+from .auth import authenticate, bearer_token, require_admin
+from .config import Settings
+from .db import deadline
+from .errors import Problem, invalid, unavailable
+from .schemas.base import load
+from .services import services
+
+View = Callable[..., Response]
+
+
+class Access(Enum):
+    """Who may call."""
+
+    ANYONE = "anyone"
+    ANYONE_OR_USER = "anyone, or a user"
+    USER = "user"
+    # Reads session and role anew: what is powerful or about passwords does not trust the cache.
+    USER_NOW = "user, checked at once"
+    ADMIN = "admin"
+
+
+class Kind(Enum):
+    """What sort of work it is; decides the deadline."""
+
+    ITEM = "item"
+    LIST = "list"
+    WRITE = "write"
+
+    def milliseconds(self, settings: Settings) -> int:
+        """The time this work may take."""
+        return int(getattr(settings, f"deadline_{self.value}_ms"))
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A route's contract.
+
+    `answers` maps each status of success to a schema, or None for an empty body. `problems` are the codes of `errors`
+    that belong to this route in particular; those that its other fields imply are added by `openapi`.
+    """
+
+    summary: str
+    access: Access = Access.USER
+    kind: Kind = Kind.ITEM
+    body: type[Schema] | None = None
+    query: type[Schema] | None = None
+    answers: Mapping[int, type[Schema] | None] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    conditional: bool = False
+    idempotent: bool = False
+    example: Mapping[str, Any] | None = None
+
+
+def endpoint(contract: Endpoint) -> Callable[[View], View]:
+    """Give a view its checked `caller`, `body` and `query`, as far as its contract has them."""
+    takes_body = contract.body() if contract.body else None
+    takes_query = contract.query() if contract.query else None
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def call(**arguments: Any) -> Response:
+            with deadline(contract.kind.milliseconds(services().settings)):
+                _identify(contract.access, arguments)
+                if contract.kind is Kind.WRITE:
+                    _admit_write()
+                _read_query(takes_query, arguments)
+                if takes_body:
+                    arguments["body"] = load(takes_body, json_body())
+                return view(**arguments)
+
+        call.contract = contract  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def _identify(access: Access, arguments: dict[str, Any]) -> None:
+    if access is Access.ANYONE:
+        return
+    if access is Access.ANYONE_OR_USER:
+        arguments["caller"] = authenticate() if bearer_token() else None
+        return
+    arguments["caller"] = authenticate(fresh=access is not Access.USER)
+    if access is Access.ADMIN:
+        require_admin(arguments["caller"])
+
+
+def _admit_write() -> None:
+    """Refuse a write while half of the threads wait on others, so that reads and other shards go on.
+
+    Raises:
+        Problem: 503, at once and before anything was done.
+    """
+    if watch.stuck_writes() >= max(1, services().settings.threads // 2):
+        raise unavailable("Too many writes are waiting.")
+
+
+def json_body() -> dict[str, Any]:
+    """The request's JSON object.
+
+    Raises:
+        Problem: 415 another media type, 400 not a JSON object, 413 too large.
+    """
+    if request.mimetype not in ("application/json", "application/merge-patch+json"):
+        raise Problem("unsupported_media_type", "Send Content-Type: application/json.")
+    try:
+        # Refuses what the standard library lets pass: NaN, lone surrogates, bytes that are not UTF-8.
+        body = orjson.loads(request.get_data())
+    except orjson.JSONDecodeError:
+        raise Problem("bad_json", "The body must be a JSON object in UTF-8.") from None
+    if not isinstance(body, dict):
+        raise Problem("bad_json", "The body must be a JSON object.")
+    return body
+
+
+def _read_query(schema: Schema | None, arguments: dict[str, Any]) -> None:
+    """A parameter that is unknown, or given twice where one is taken, is refused."""
+    given: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        takes_many = schema is not None and type(schema.fields.get(name)) is fields.List
+        if len(values) > 1 and not takes_many:
+            raise invalid(f"/{name}"[:100], "Is given more than once.")
+        given[name] = values if takes_many else values[0]
+    if schema:
+        arguments["query"] = load(schema, given)
+    elif given:
+        raise invalid(f"/{next(iter(given))}"[:100], "Unknown field.")

@@ -1,0 +1,82 @@
+"""`Idempotency-Key`: a write and the answer to it are kept together, in one transaction.
+
+The key is taken first. Where another request holds it, that one is still at work: 409 at once. Where it is taken for
+good, its answer is sent again. A write that fails leaves no key: it may be tried again.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from flask import Response, request
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from . import times
+from .auth import Principal
+from .db import Document
+from .errors import Problem, invalid
+from .services import services
+from .store import idempotency
+
+HEADER = "Idempotency-Key"
+KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+WRITE_CONFLICT = 112
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def once(caller: Principal, write: Callable[[], Response]) -> Response:
+    """`write()`, or the answer that the same request got before. Without the header, just `write()`."""
+    if HEADER not in request.headers:
+        return write()
+    key_id, request_hash = _key_id(caller), _request_hash()
+    kept = idempotency.find_answer(key_id)
+    if kept is None:
+        try:
+            return services().connection.in_transaction(lambda: _write_and_keep(key_id, request_hash, write))
+        except _KeyTaken:
+            kept = idempotency.find_answer(key_id)
+    if kept is None:
+        raise Problem("request_in_flight", "Repeat it in a moment.", headers={"Retry-After": "1"})
+    return _replay(kept, request_hash)
+
+
+class _KeyTaken(Exception):
+    """Another request has committed the key since it was looked for. This transaction changed nothing."""
+
+
+def _write_and_keep(key_id: str, request_hash: str, write: Callable[[], Response]) -> Response:
+    try:
+        idempotency.insert_answer(key_id, request_hash, times.now())
+    except DuplicateKeyError as error:
+        raise _KeyTaken from error
+    except OperationFailure as error:
+        # Retried as a transient error, this would spin until the other request ends.
+        if error.code == WRITE_CONFLICT:
+            raise Problem("request_in_flight", "Repeat it in a moment.", headers={"Retry-After": "1"}) from error
+        raise
+    response = write()
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    idempotency.fill_answer(key_id, response.status_code, headers, response.get_data())
+    return response
+
+
+def _replay(kept: Document, request_hash: str) -> Response:
+    if kept["request_hash"] != request_hash:
+        raise invalid(f"/{HEADER}", "Was used for another request.", "idempotency_key_reused")
+    response = Response(bytes(kept["body"]), kept["status"], headers=kept["headers"])
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _key_id(caller: Principal) -> str:
+    key = request.headers[HEADER]
+    if not _KEY.fullmatch(key):
+        raise invalid(f"/{HEADER}", "Must be 1 to 200 visible ASCII characters.")
+    return hashlib.sha256(f"{caller.user_id}:{key}".encode()).hexdigest()
+
+
+def _request_hash() -> str:
+    """What makes two requests the same one."""
+    parts = (request.method, request.full_path, request.headers.get("If-Match", ""))
+    return hashlib.sha256("\n".join(parts).encode() + b"\n" + request.get_data()).hexdigest()

@@ -1,0 +1,138 @@
+"""Logging in and staying logged in: sessions, their access tokens and the rotation of their refresh tokens."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from flask import request
+
+from . import accounts, throttle, times
+from .db import Document
+from .errors import Problem
+from .services import services
+from .store import sessions, users
+from .tokens import BadToken, hash_secret, join_refresh_token, new_secret, new_session_id, split_refresh_token
+
+# Two tabs, or a lost answer: the secret before the present one is no theft yet.
+GRACE_S = 10
+
+
+def log_in(username: str | None, email: str | None, password: str) -> dict[str, Any]:
+    """A new session's tokens.
+
+    Raises:
+        Problem: 401 whichever of name and password is wrong, 429 after too many failures.
+    """
+    here, address = services(), request.remote_addr or ""
+    user = accounts.find_by_name(username, email)
+    # One counter an account, by whichever of its names it is tried.
+    name = str(user["_id"]) if user else username or email or ""
+    throttle.admit(here.settings, name, address)
+    stored = user["password_hash"] if user else None
+    if not here.passwords.matches(stored, password) or user is None or user["status"] != "active":
+        raise Problem("bad_credentials")
+    throttle.succeeded(name, address)
+    rehashed = here.passwords.hash(password) if here.passwords.is_outdated(user["password_hash"]) else None
+    tokens = open_session(user)
+    users.note_login(user["_id"], times.now(), rehashed)
+    return tokens
+
+
+def open_session(user: Document) -> dict[str, Any]:
+    """Tokens of a new session of `user`, whose password has just been checked.
+
+    Raises:
+        Problem: 401, the password was changed or the user disabled while it was being checked.
+    """
+    secret, session_id = new_secret(), new_session_id()
+    sessions.insert_session(_new_session(session_id, user["_id"], secret))
+    # After the insert: a change of password that did not see this session is seen here.
+    standing = users.find_standing(user["_id"])
+    if not standing or standing["status"] != "active" or standing["token_version"] != user["token_version"]:
+        sessions.revoke_session(session_id, user["_id"], "user_changed", times.now())
+        raise Problem("bad_credentials")
+    return _tokens(session_id, user["_id"], standing["role"], secret)
+
+
+def _new_session(session_id: str, user_id: ObjectId, secret: str) -> Document:
+    at, settings = times.now(), services().settings
+    return {
+        "_id": session_id,
+        "user_id": user_id,
+        "secret_hash": hash_secret(secret),
+        "previous_hash": None,
+        "rotated_at": at,
+        "created_at": at,
+        "last_used_at": at,
+        "expires_at": _idle_end(at, at + timedelta(seconds=settings.refresh_absolute_s)),
+        "absolute_expires_at": at + timedelta(seconds=settings.refresh_absolute_s),
+        "revoked_at": None,
+        "user_agent": request.headers.get("User-Agent", "")[:300],
+        "address": (request.remote_addr or "")[:64],
+    }
+
+
+def _idle_end(at: datetime, absolute_end: datetime) -> datetime:
+    """When a session ends unless it is used; its access token must not outlive the document."""
+    return min(at + timedelta(seconds=services().settings.refresh_idle_s), absolute_end)
+
+
+def rotate(refresh_token: str) -> dict[str, Any]:
+    """New tokens for the bearer of the present secret; of several at once, for one of them.
+
+    Raises:
+        Problem: 409 for the secret before it within `GRACE_S`, else 401. An older use of it ends the session.
+    """
+    try:
+        session_id, secret = split_refresh_token(refresh_token)
+    except BadToken:
+        raise Problem("bad_refresh_token") from None
+    at, fresh = times.now(), new_secret()
+    known = sessions.find_session(session_id)
+    if known is None:
+        raise Problem("bad_refresh_token")
+    change = {"secret_hash": hash_secret(fresh), "expires_at": _idle_end(at, known["absolute_expires_at"])}
+    session = sessions.rotate_session(session_id, hash_secret(secret), at, change)
+    if session is None:
+        raise _refused(session_id, hash_secret(secret), at)
+    user = users.find_standing(session["user_id"])
+    if not user or user["status"] != "active":
+        raise Problem("bad_refresh_token")
+    return _tokens(session_id, session["user_id"], user["role"], fresh)
+
+
+def _refused(session_id: str, secret_hash: str, at: datetime) -> Problem:
+    """What to say to a secret that is not the present one. A secret we never gave out ends nothing."""
+    session = sessions.find_session(session_id)
+    if session is None or session["revoked_at"] or session["previous_hash"] != secret_hash:
+        return Problem("bad_refresh_token")
+    if at - session["rotated_at"] <= timedelta(seconds=GRACE_S):
+        return Problem("refresh_superseded", "Use the refresh token of the newer answer.")
+    end_session(session_id, session["user_id"], "refresh_reused")
+    return Problem("bad_refresh_token", "The token was used before: the session has been ended.")
+
+
+def end_session(session_id: str, user_id: ObjectId, reason: str) -> bool:
+    """Whether a live session was ended."""
+    ended = sessions.revoke_session(session_id, user_id, reason, times.now())
+    services().standing.forget(session_id)
+    return ended
+
+
+def _tokens(session_id: str, user_id: ObjectId, role: str, secret: str) -> dict[str, Any]:
+    keys = services().token_keys
+    return {
+        "access_token": keys.issue(user_id, session_id, role),
+        "refresh_token": join_refresh_token(session_id, secret),
+        "token_type": "Bearer",
+        "expires_in": keys.lifetime_s,
+    }
+
+
+def check_password(user: Document, password: str) -> None:
+    """Raise 401 unless it is the user's, counting failures as a login does."""
+    here, name, address = services(), str(user["_id"]), request.remote_addr or ""
+    throttle.admit(here.settings, name, address)
+    if not here.passwords.matches(user["password_hash"], password):
+        raise Problem("bad_credentials", "The current password is another one.")
+    throttle.succeeded(name, address)

@@ -1,0 +1,183 @@
+"""The OpenAPI 3.1 document, made of what the routes declare: every route, parameter, answer and problem."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from .endpoint import Access, Endpoint, Kind
+from .errors import KINDS, MEDIA_TYPE
+from .ids import OBJECT_ID_PATTERN, PUBLIC_ID_PATTERN
+from .schemas.service import ProblemDocument
+
+TITLE = "Shardboard"
+VERSION = "0.1.0"
+DESCRIPTION = """\
+A data API for dashboards in front of a sharded MongoDB cluster. Register, log in, and send the access token as
+`Authorization: Bearer ...`. Every error is an `application/problem+json` document with a `code`. Writes of one item
+need its `ETag` as `If-Match`. A write that answers 504 may have been made: repeat it with the same
+`Idempotency-Key`."""
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "required": True,
+        "description": "The item's ETag, or * for any version.",
+        "schema": {"type": "string", "examples": ["*"]},
+        "example": "*",
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "An ETag: 304 while the item still has it.",
+        "schema": {"type": "string"},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The answer to the first request with this key is sent again for 24 hours.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    },
+}
+
+
+def _name_of(schema: Any) -> str:
+    """A component's name: that of its class."""
+    return str((schema if isinstance(schema, type) else type(schema)).__name__)
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The whole document, for the routes that `app` has."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
+    spec = APISpec(TITLE, VERSION, "3.1.0", plugins=[plugin], info={"description": DESCRIPTION})
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    spec.components.schema("Problem", schema=ProblemDocument)
+    for name, header in HEADERS.items():
+        spec.components.parameter(name, "header", header)
+    for code, kind in KINDS.items():
+        del kind
+        spec.components.response(code, _problem(code))
+    for path, operations in _paths(app).items():
+        spec.path(path, operations=operations)
+    return spec.to_dict()
+
+
+def _problem(code: str) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": f"{KINDS[code].title} (`{code}`)", "content": content}
+
+
+def _paths(app: Flask) -> dict[str, dict[str, Any]]:
+    """The operations of each path, in the order of the paths."""
+    paths: dict[str, dict[str, Any]] = {}
+    for rule, method, contract, name in _routes(app):
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(rule))
+        paths.setdefault(path, {})[method.lower()] = _operation(rule, method, contract, name)
+    return dict(sorted(paths.items()))
+
+
+def _routes(app: Flask) -> Iterator[tuple[Rule, str, Endpoint, str]]:
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        contract = getattr(view, "contract", None)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if contract is not None:
+                yield rule, method, contract, view.__name__
+
+
+def _operation(rule: Rule, method: str, contract: Endpoint, name: str) -> dict[str, Any]:
+    tag = rule.endpoint.partition(".")[0]
+    operation: dict[str, Any] = {"operationId": name, "summary": contract.summary, "tags": [tag]}
+    parameters = _parameters(rule, method, contract)
+    if parameters:
+        operation["parameters"] = parameters
+    if contract.body:
+        operation["requestBody"] = _request_body(contract)
+    operation["responses"] = {**_answers(contract), **_problems(rule, contract)}
+    operation["security"] = _security(contract.access)
+    return operation
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    if access is Access.ANYONE:
+        return []
+    return [{}, {"token": []}] if access is Access.ANYONE_OR_USER else [{"token": []}]
+
+
+def _parameters(rule: Rule, method: str, contract: Endpoint) -> list[Any]:
+    found: list[Any] = [_path_parameter(name) for name in sorted(rule.arguments)]
+    if contract.query:
+        found.append({"in": "query", "schema": contract.query})
+    if contract.conditional:
+        found.append("IfNoneMatch" if method == "GET" else "IfMatch")
+    if contract.idempotent:
+        found.append("IdempotencyKey")
+    return found
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    patterns = {"user_id": OBJECT_ID_PATTERN, "task_id": PUBLIC_ID_PATTERN}
+    schema = {"type": "string"} | ({"pattern": patterns[name]} if name in patterns else {})
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _request_body(contract: Endpoint) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": contract.body}
+    if contract.example is not None:
+        content["example"] = dict(contract.example)
+    return {"required": True, "content": {"application/json": content}}
+
+
+def _answers(contract: Endpoint) -> dict[str, Any]:
+    return {str(status): _answer(status, schema) for status, schema in contract.answers.items()}
+
+
+def _answer(status: int, schema: type[Schema] | None) -> dict[str, Any]:
+    texts = {200: "Done", 201: "Made", 202: "Accepted", 204: "Done; nothing to show", 304: "Not changed since"}
+    texts[503] = "Not available"
+    answer: dict[str, Any] = {"description": texts[status]}
+    if schema:
+        answer["content"] = {"application/json": {"schema": schema}}
+    return answer
+
+
+def codes_of(rule: Rule, contract: Endpoint) -> list[str]:
+    """The problems that a route can answer: its own, and those that its contract implies."""
+    codes = list(contract.problems)
+    implied = {
+        "unauthenticated": contract.access is not Access.ANYONE,
+        "forbidden": contract.access is Access.ADMIN,
+        "not_found": bool(rule.arguments),
+        "bad_json": bool(contract.body),
+        "too_large": bool(contract.body),
+        "unsupported_media_type": bool(contract.body),
+        "invalid": True,
+        "version_required": contract.conditional and contract.kind is Kind.WRITE,
+        "stale_version": contract.conditional and contract.kind is Kind.WRITE,
+        "request_in_flight": contract.idempotent,
+        "idempotency_key_reused": contract.idempotent,
+        "internal": True,
+        "unavailable": True,
+        "unknown_outcome": contract.kind is Kind.WRITE,
+    }
+    return codes + [code for code, is_implied in implied.items() if is_implied and code not in codes]
+
+
+def _problems(rule: Rule, contract: Endpoint) -> dict[str, Any]:
+    """One response a status; several codes of one status share it and are listed in its description."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes_of(rule, contract):
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    responses: dict[str, Any] = {}
+    for status, codes in sorted(by_status.items()):
+        if status in contract.answers:
+            continue
+        description = "; ".join(_problem(code)["description"] for code in codes)
+        responses[str(status)] = codes[0] if len(codes) == 1 else {**_problem(codes[0]), "description": description}
+    return responses

@@ -1,0 +1,115 @@
+"""Answers: JSON by orjson, items with their version as ETag, pages in the one envelope; and what `If-Match` asks."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Response, request
+from werkzeug.datastructures import ETags
+
+from .cursors import BadCursor, Position
+from .db import Document
+from .errors import Problem, invalid
+from .ids import BadId, parse_object_id, parse_public_id
+from .paging import Page
+from .schemas.base import Dump
+from .services import services
+from .store.owned import Versions
+
+JSON = "application/json"
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`body` as JSON."""
+    response = Response(orjson.dumps(body), status, content_type=JSON)
+    response.headers.update(headers or {})
+    return response
+
+
+def no_content() -> Response:
+    return Response(status=204)
+
+
+def etag_of(document: Document) -> str:
+    """`"3"` for version 3."""
+    return f'"{document["version"]}"'
+
+
+def item_response(document: Document, dump: Dump, status: int = 200, location: str | None = None) -> Response:
+    """One document with its ETag; 304 where a GET's `If-None-Match` has it already."""
+    headers = {"ETag": etag_of(document)}
+    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(str(document["version"])):
+        return Response(status=304, headers=headers)
+    if location:
+        headers["Location"] = location
+    return json_response(dump(document), status, headers)
+
+
+def versions_wanted() -> Versions:
+    """The versions that `If-Match` lets a write replace; None for any. nginx weakens ETags: `W/"3"` is `"3"`.
+
+    Raises:
+        Problem: 428, the header is missing.
+    """
+    if "If-Match" not in request.headers:
+        raise Problem("version_required", 'Send the ETag you have as If-Match, such as "3", or * for any version.')
+    wanted: ETags = request.if_match
+    if wanted.star_tag:
+        return None
+    return {int(tag) for tag in wanted.as_set(include_weak=True) if tag.isascii() and tag.isdigit() and len(tag) < 19}
+
+
+def missed(document: Document, versions: Versions) -> Problem:
+    """Why a conditional write did not match a document that the caller can see."""
+    if versions is not None and document["version"] not in versions:
+        return Problem("stale_version", "Read it again: it has changed since.", headers={"ETag": etag_of(document)})
+    return Problem("forbidden", "You may see this, and not change it so.")
+
+
+def owned_key(public_id: str) -> tuple[Any, Any]:
+    """`(owner_id, _id)` of a path's id; whatever is no id does not exist."""
+    try:
+        return parse_public_id(public_id)
+    except BadId:
+        raise Problem("not_found") from None
+
+
+def object_id(text: str) -> Any:
+    """The ObjectId of a path's id; whatever is no id does not exist."""
+    try:
+        return parse_object_id(text)
+    except BadId:
+        raise Problem("not_found") from None
+
+
+def position_in(query: Mapping[str, Any], binding: str) -> Position | None:
+    """Where the page begins that `cursor` asks for.
+
+    Raises:
+        Problem: 422, the cursor was changed or belongs to another list.
+    """
+    if "cursor" not in query:
+        return None
+    try:
+        return services().cursors.open(query["cursor"], binding)
+    except BadCursor:
+        raise invalid("/cursor", "Not a cursor of this list with this filter and sort.", "invalid_cursor") from None
+
+
+def page_response(page: Page, dump: Dump, binding: str) -> Response:
+    """A page in its envelope, with `Link` for clients that follow headers."""
+    cursor = services().cursors.seal(page.next_position, binding) if page.next_position else None
+    own, following = _url({}), _url({"cursor": cursor}) if cursor else None
+    body = {
+        "data": [dump(document) for document in page.documents],
+        "pagination": {"limit": page.limit, "next_cursor": cursor, "has_more": cursor is not None},
+        "links": {"self": own, "next": following},
+    }
+    return json_response(body, headers={"Link": f'<{following}>; rel="next"'} if following else None)
+
+
+def _url(changes: Mapping[str, Any]) -> str:
+    """This request's path and query, with some parameters exchanged."""
+    query = urlencode({**request.args.to_dict(), **changes})
+    return f"{request.path}?{query}" if query else request.path
