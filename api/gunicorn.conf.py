@@ -1,0 +1,37 @@
+"""How gunicorn serves the API: `gunicorn -c api/gunicorn.conf.py "api:create_app()"`.
+
+Settings come from the environment (`python -m api settings`). The cluster is checked once, before a worker is forked;
+each worker makes its own application and so its own client. A failed check is one sentence and exit code 1.
+"""
+
+import os
+import sys
+
+from api.config import ConfigError, load
+from api.db import check_cluster
+
+try:
+    _settings = load(os.environ)
+    check_cluster(_settings)
+except ConfigError as _error:
+    print(f"api: {_error}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(1) from None
+
+bind = f"{_settings.bind}:{_settings.port}"
+workers = _settings.workers
+threads = _settings.threads
+worker_class = "gthread"
+# Where the worker's heartbeat file lies: a disk that stalls must not look like a worker that hangs.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+timeout = 60
+graceful_timeout = _settings.graceful_stop_s
+keepalive = 75
+preload_app = False
+control_socket_disable = True
+# The API writes its own line for each request.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+# Trusted proxies are counted by TRUSTED_PROXIES, not by address.
+forwarded_allow_ips = ""
+limit_request_line = 8190
