@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +87,8 @@ def require_nothing_runs() -> None:
 def start(cluster: LocalCluster, services: Services, progress: Progress, demo: bool) -> None:
     """Brings up the cluster, the API and the worker, and records them."""
     cluster.up(progress)
+    # One of the two may be left over from a run whose other one was killed.
+    services.stop()
     with progress.step("create the first administrator") as outcome:
         services.create_first_admin()
         outcome.changed = True
@@ -159,28 +161,33 @@ def wait_for_end(services: Services) -> None:
 
 @contextmanager
 def interrupted_by_term() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does."""
+    """SIGTERM, and a terminal that closes, do what Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with handling((signal.SIGTERM, signal.SIGHUP), interrupt):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def ignoring_interrupts() -> Iterator[None]:
     """A second Ctrl-C does not leave half of the processes running: a stop is bounded by itself."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    with handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def handling(
+    numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None] | signal.Handlers
+) -> Iterator[None]:
+    """Has `handler` take these signals for a while."""
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, earlier in zip(numbers, before, strict=True):
+            signal.signal(number, earlier)
 
 
 if __name__ == "__main__":
