@@ -32,17 +32,25 @@ DEFAULT_CONCERN: dict[str, dict[str, Any]] = {
 }
 
 
-def prepare_sets(cluster: Cluster, connections: Connections, progress: Progress, check: Check = no_check) -> None:
-    """Initiates every set and waits for its primary. Needs running members only.
+def prepare_config_set(cluster: Cluster, connections: Connections, progress: Progress, check: Check = no_check) -> None:
+    """Initiates the config set and waits for its primary.
 
-    `check` raises when waiting for a member is in vain.
+    It comes first: routers, and shards that restart, answer nobody before they have reached that primary. `check`
+    raises when waiting for a member is in vain.
 
     Raises:
-        ClusterError: a member does not answer, belongs elsewhere, or a set does not elect.
+        ClusterError: a member does not answer, belongs elsewhere, or none is elected.
     """
-    # The config set first: a shard that restarts answers nobody before it has reached the config set's primary.
     with _step(progress, "bring up the config set") as outcome:
         outcome.changed = ensure_set(cluster.config_set, connections, cluster.election_timeout_ms, check)
+
+
+def prepare_shards(cluster: Cluster, connections: Connections, progress: Progress, check: Check = no_check) -> None:
+    """Initiates every shard's set, side by side, and waits for their primaries.
+
+    Raises:
+        ClusterError: a member does not answer, belongs elsewhere, or none is elected.
+    """
     with _step(progress, "bring up the shards") as outcome:
         changed = together(lambda s: ensure_set(s, connections, cluster.election_timeout_ms, check), cluster.shards)
         outcome.changed = any(changed)

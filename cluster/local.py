@@ -1,7 +1,7 @@
 """A whole cluster on this machine: what `scripts/run`, `scripts/cluster up` and the tests start and stop."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from . import bringup
@@ -18,7 +18,7 @@ from .secrets import Secrets
 from .sets import primary_of
 from .status import ClusterStatus
 from .together import together
-from .topology import DEFAULT_PORT, Cluster, Member, ReplicaSet, Shape, plan_local, shape_of
+from .topology import DEFAULT_PORT, Cluster, Member, Node, ReplicaSet, Shape, plan_local, shape_of
 
 DEFAULT_DATABASE = "shardboard"
 NO_WISHES: Mapping[str, int] = {}
@@ -105,9 +105,12 @@ class LocalCluster:
             ClusterError: something is in the way. What was started keeps running; `up` again goes on from there.
         """
         with self.data_dir.locked():
-            with progress.step("start the processes") as outcome:
-                outcome.changed = self._start()
-            self._init(progress)
+            self._require_room()
+            self._start(self.cluster.members, "start the members", progress)
+            with self.connections() as connections:
+                bringup.prepare_config_set(self.cluster, connections, progress, self.nodes.require_running)
+                self._start(self.cluster.routers, "start the routers", progress)
+                self._finish(connections, progress)
         return bool(progress.changes)
 
     def init(self, progress: Progress) -> bool:
@@ -118,8 +121,9 @@ class LocalCluster:
         """
         for node in self.cluster.nodes:
             self.nodes.require_running(node)
-        with self.data_dir.locked():
-            self._init(progress)
+        with self.data_dir.locked(), self.connections() as connections:
+            bringup.prepare_config_set(self.cluster, connections, progress, self.nodes.require_running)
+            self._finish(connections, progress)
         return bool(progress.changes)
 
     def down(self, progress: Progress) -> bool:
@@ -152,21 +156,22 @@ class LocalCluster:
         """Clients as the members' own identity; give them back with `with`."""
         return Connections(system_login(self.secrets))
 
-    def _start(self) -> bool:
+    def _require_room(self) -> None:
+        """Raises ClusterError before anything is started, when a port is taken or the memory is not there."""
         idle = [node for node in self.cluster.nodes if not self.nodes.is_running(node)]
         room.require_memory(sum(isinstance(node, Member) for node in idle))
-        # All ports first: a busy one is found before anything is started.
         for node in idle:
             ports.require_free(node.port, node.name)
-        together(self.nodes.start, idle)
-        return bool(idle)
 
-    def _init(self, progress: Progress) -> None:
-        with self.connections() as connections:
-            bringup.prepare_sets(self.cluster, connections, progress, self.nodes.require_running)
-            bringup.configure(
-                self.cluster, connections, self.secrets, self.database, progress, self.nodes.require_running
-            )
+    def _start(self, nodes: Iterable[Node], title: str, progress: Progress) -> None:
+        with progress.step(title) as outcome:
+            outcome.changed = any(together(self.nodes.start, nodes))
+
+    def _finish(self, connections: Connections, progress: Progress) -> None:
+        """From a config set with a primary to a healthy cluster."""
+        check = self.nodes.require_running
+        bringup.prepare_shards(self.cluster, connections, progress, check)
+        bringup.configure(self.cluster, connections, self.secrets, self.database, progress, check)
         bringup.verify(self.cluster, self.secrets, self.database, progress)
 
     def _stop(self) -> bool:

@@ -155,7 +155,7 @@ def test_down_stops_every_process_and_keeps_the_data(small_cluster: LocalCluster
 
     progress = quiet()
     small_cluster.up(progress)
-    assert progress.changes == ["start the processes"]
+    assert progress.changes == ["start the members", "start the routers"]
 
 
 def test_a_busy_port_is_named_before_anything_starts(small_cluster: LocalCluster) -> None:
