@@ -60,23 +60,32 @@ def of_list_collections(op: Operation) -> Sequence[Need]:
     return [Need("listCollections", (op.db, ""))]
 
 
-def of_update(op: Operation) -> Sequence[Need]:
-    actions = ["update"]
+def of_write(op: Operation) -> Sequence[Need]:
+    """insert, update, delete."""
+    actions = ["remove" if op.name == "delete" else op.name]
     if any(update.get("upsert") for update in op.body.get("updates") or ()):
         actions.append("insert")
-    return [Need(action, (op.db, op.collection)) for action in actions]
+    return [Need(action, (op.db, op.collection)) for action in actions] + _of_bypass(op)
+
+
+def _of_bypass(op: Operation) -> list[Need]:
+    """Leaving a validator out is a right of its own."""
+    if not op.body.get("bypassDocumentValidation"):
+        return []
+    return [Need("bypassDocumentValidation", (op.db, op.collection))]
 
 
 def of_find_and_modify(op: Operation) -> Sequence[Need]:
     actions = ["find", "remove" if op.body.get("remove") else "update"]
     if op.body.get("upsert"):
         actions.append("insert")
-    return [Need(action, (op.db, op.collection)) for action in actions]
+    return [Need(action, (op.db, op.collection)) for action in actions] + _of_bypass(op)
 
 
 def of_aggregate(op: Operation) -> Sequence[Need]:
     collection = op.body["aggregate"] if isinstance(op.body["aggregate"], str) else ""
-    return needs_of_pipeline(op.db, collection, op.body.get("pipeline"))
+    bypass = _of_bypass(op) if collection else []
+    return needs_of_pipeline(op.db, collection, op.body.get("pipeline")) + bypass
 
 
 def of_explain(op: Operation) -> Sequence[Need]:
@@ -128,9 +137,9 @@ COMMANDS: dict[str, Command] = {
     "explain": Command(reads.explain, of_explain),
     "getMore": Command(reads.get_more, nothing, in_transaction=True),
     "killCursors": Command(reads.kill_cursors, nothing),
-    "insert": Command(writes.write, on_collection("insert"), in_transaction=True),
-    "update": Command(writes.write, of_update, in_transaction=True),
-    "delete": Command(writes.write, on_collection("remove"), in_transaction=True),
+    "insert": Command(writes.write, of_write, in_transaction=True),
+    "update": Command(writes.write, of_write, in_transaction=True),
+    "delete": Command(writes.write, of_write, in_transaction=True),
     "findAndModify": _find_and_modify,
     "findandmodify": _find_and_modify,
     "commitTransaction": Command(transactions.commit, nothing),

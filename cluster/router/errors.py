@@ -29,7 +29,7 @@ CODES = {
     "NamespaceNotSharded": 118,
     "FailedToSatisfyReadPreference": 133,
     "CommandNotSupportedOnView": 166,
-    "TimeProofMismatch": 198,
+    "TimeProofMismatch": 204,
     "InvalidResumeToken": 260,
     "StaleConfig": 13388,
     "StaleDbVersion": 249,

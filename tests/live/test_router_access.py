@@ -1,0 +1,175 @@
+"""Who a router lets in, and that one client cannot reach what is another's."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from bson import Binary, Int64, ObjectId, Timestamp
+from pymongo import MongoClient
+from pymongo.errors import CursorNotFound, OperationFailure
+from scratch import BY_OWNER, DATABASE, sharded
+
+from cluster.local import LocalCluster
+
+UNAUTHORIZED = 13
+AUTHENTICATION_FAILED = 18
+# Longer than a router keeps privileges.
+FORGET_LIMIT_S = 40
+
+
+@pytest.fixture
+def guest(cluster: LocalCluster, admin_client: MongoClient[Any]) -> Iterator[MongoClient[Any]]:
+    """A user who may read and write the scratch database, and nothing else; alone on the first router."""
+    name = f"guest_{uuid.uuid4().hex[:8]}"
+    roles = [{"role": "readWrite", "db": DATABASE}]
+    admin_client.admin.command("createUser", name, pwd="long enough", roles=roles)
+    with MongoClient[Any](cluster.cluster.routers[0].address, username=name, password="long enough") as client:
+        yield client
+    if admin_client.admin.command("usersInfo", name)["users"]:
+        admin_client.admin.command("dropUser", name)
+
+
+def code_of(call: Any) -> int:
+    with pytest.raises(OperationFailure) as caught:
+        call()
+    assert caught.value.code is not None
+    return caught.value.code
+
+
+def test_nothing_is_served_before_a_login(cluster: LocalCluster):
+    """But what a driver needs to get there."""
+    with MongoClient[Any](cluster.cluster.routers[0].address) as client:
+        assert client.admin.command("ping")["ok"] == 1
+        assert client.admin.command("hello")["msg"] == "isdbgrid"
+        for call in (
+            lambda: client[DATABASE].things.find_one(),
+            lambda: client[DATABASE].things.insert_one({}),
+            lambda: client.admin.command("listShards"),
+            lambda: client.admin.command("serverStatus"),
+            lambda: client.admin.command("createUser", "x", pwd="x", roles=["root"]),
+        ):
+            assert code_of(call) == UNAUTHORIZED
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1"])
+def test_a_wrong_password_is_refused(cluster: LocalCluster, mechanism: str):
+    """As is a user who does not exist; the answer is the same."""
+    address = cluster.cluster.routers[0].address
+    answers = set()
+    for name in ("shardboard_admin", "nobody"):
+        with MongoClient[Any](address, username=name, password="wrong", authMechanism=mechanism) as client:
+            answers.add(code_of(lambda client=client: client.admin.command("listShards")))
+    assert answers == {AUTHENTICATION_FAILED}
+
+
+def test_the_members_own_identity_is_refused(cluster: LocalCluster):
+    """`__system` lives in `local`, which no router serves."""
+    with MongoClient[Any](
+        cluster.cluster.routers[0].address, username="__system", password=cluster.secrets.system_password,
+        authSource="local", authMechanism="SCRAM-SHA-256",
+    ) as client:  # fmt: skip
+        assert code_of(lambda: client.admin.command("listShards")) in (20, AUTHENTICATION_FAILED)
+
+
+def test_a_user_is_held_to_its_privileges(guest: MongoClient[Any], admin_client: MongoClient[Any]):
+    """In its own database everything, elsewhere nothing."""
+    with sharded(admin_client) as things:
+        mine = guest[DATABASE][things.name]
+        mine.insert_one({"_id": 1})
+        assert mine.find_one() == {"_id": 1}
+        for call in (
+            lambda: guest.shardboard.tasks.find_one(),
+            lambda: guest.config.shards.find_one(),
+            lambda: guest.admin.command("addShard", "x/127.0.0.1:1"),
+            lambda: guest.admin.command("balancerStop"),
+            lambda: guest.admin.command("shardCollection", f"{DATABASE}.x", key={"_id": 1}),
+            lambda: list(mine.aggregate([{"$out": {"db": "shardboard", "coll": "tasks"}}])),
+            lambda: list(mine.aggregate([{"$facet": {"a": [{"$lookup": {"from": {"db": "shardboard", "coll": "tasks"},
+                                                                        "pipeline": [], "as": "x"}}]}}])),
+            lambda: guest.shardboard.command("explain", {"find": "tasks"}),
+        ):  # fmt: skip
+            with pytest.raises(OperationFailure):
+                call()
+
+
+def test_a_list_of_databases_shows_only_ones_own(guest: MongoClient[Any], admin_client: MongoClient[Any]):
+    """Names are data too."""
+    with sharded(admin_client) as things:
+        things.insert_one({})
+        assert DATABASE in guest.list_database_names()
+        assert "shardboard" not in guest.list_database_names()
+
+
+def test_a_dropped_user_loses_access(guest: MongoClient[Any], admin_client: MongoClient[Any]):
+    """On connections that it has open, within the time that routers keep privileges."""
+    assert guest[DATABASE].things.find_one() is None
+    name = guest.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"][0]["user"]
+    admin_client.admin.command("dropUser", name)
+    deadline = time.monotonic() + FORGET_LIMIT_S
+    while True:
+        try:
+            guest[DATABASE].things.find_one()
+        except OperationFailure as error:
+            assert error.code in (UNAUTHORIZED, AUTHENTICATION_FAILED, 11)
+            return
+        assert time.monotonic() < deadline, f"a dropped user still reads after {FORGET_LIMIT_S} s"
+
+
+def test_a_cursor_belongs_to_its_user(guest: MongoClient[Any], admin_client: MongoClient[Any]):
+    """Nobody reads on another's cursor, also one who may read the collection."""
+    with sharded(admin_client) as things:
+        things.insert_many([{} for _ in range(20)])
+        first = admin_client[DATABASE].command("find", things.name, batchSize=2)["cursor"]["id"]
+        call = {"getMore": Int64(first), "collection": things.name}
+        with pytest.raises((OperationFailure, CursorNotFound)):
+            guest[DATABASE].command(call)
+        killed = guest[DATABASE].command("killCursors", things.name, cursors=[first])
+        assert killed["cursorsKilled"] == []
+
+
+def test_a_session_belongs_to_its_user(guest: MongoClient[Any], admin_client: MongoClient[Any]):
+    """Two users who chose the same session id do not meet."""
+    with sharded(admin_client) as things:
+        command = {"insert": things.name, "documents": [{"_id": 1}], "lsid": {"id": Binary.from_uuid(uuid.uuid4())},
+                   "txnNumber": Int64(5)}  # fmt: skip
+        for number, client in enumerate((admin_client, guest)):
+            with client._conn_for_writes(None, "raw") as connection:  # pymongo would number the statement itself
+                connection.command(DATABASE, {**command, "documents": [{"_id": number}]})
+        assert things.count_documents({}) == 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"shardVersion": {"e": ObjectId(), "t": Timestamp(0, 0), "v": Timestamp(0, 0)}},
+     {"stmtIds": [7]}, {"$audit": {"$impersonatedUsers": [{"user": "shardboard_admin", "db": "admin"}]}},
+     {"$topologyTime": Timestamp(9, 9)}],
+    ids=lambda field: next(iter(field)),
+)  # fmt: skip
+def test_what_members_say_to_each_other_is_not_taken_from_a_client(
+    admin_client: MongoClient[Any], field: dict[str, Any]
+):
+    """It is left out or refused; it never gets through to a member."""
+    with sharded(admin_client, BY_OWNER) as things:
+        command = {"insert": things.name, "documents": [{"_id": 1, "owner_id": ObjectId()}], **field}
+        try:
+            admin_client[DATABASE].command(command)
+        except OperationFailure as error:
+            assert error.code != 0
+            return
+        assert things.count_documents({}) == 1
+
+
+def test_scripts_are_not_run(admin_client: MongoClient[Any]):
+    """`$where` is refused by every shard and router: `--noscripting`."""
+    with sharded(admin_client) as things:
+        things.insert_one({})
+        with pytest.raises(OperationFailure):
+            things.find_one({"$where": "true"})
+        with pytest.raises(OperationFailure):
+            list(
+                things.aggregate(
+                    [{"$project": {"x": {"$function": {"body": "function() {}", "args": [], "lang": "js"}}}}]
+                )
+            )
