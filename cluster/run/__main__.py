@@ -98,8 +98,9 @@ def start(cluster: LocalCluster, services: Services, progress: Progress, demo: b
         outcome.changed = True
     if demo:
         with progress.step("make sample data") as outcome:
-            services.create_demo()
+            made = services.create_demo()
             outcome.changed = True
+        progress.say(f"  {made}")
     record.write(current(cluster, services))
 
 

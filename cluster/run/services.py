@@ -75,13 +75,13 @@ class Services:
         """
         self._command("first-admin", {"FIRST_ADMIN_PASSWORD": self.admin_password})
 
-    def create_demo(self) -> None:
-        """Makes sample users, projects and tasks.
+    def create_demo(self) -> str:
+        """Makes sample users, projects and tasks; says what was made.
 
         Raises:
             ClusterError: the command failed.
         """
-        self._command("demo")
+        return self._command("demo")
 
     def environment(self, account: Account) -> dict[str, str]:
         """Settings of the API as `account`; the caller's own, which may mean another cluster, give way."""
@@ -101,7 +101,7 @@ class Services:
         write_private(path, text + "\n")
         return str(path)
 
-    def _command(self, name: str, secrets: Mapping[str, str] | None = None) -> None:
+    def _command(self, name: str, secrets: Mapping[str, str] | None = None) -> str:
         argv: Sequence[str] = [sys.executable, "-m", "api", name]
         environ = {**self.environment(API), **(secrets or {})}
         try:
