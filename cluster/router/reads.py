@@ -125,10 +125,14 @@ def kill_cursors(op: Operation) -> dict[str, Any]:
     killed, unknown = [], []
     for cursor_id in op.body.get("cursors") or []:
         try:
-            close_cursor(op, op.router.cursors.find(cursor_id, op.login.identity))
-            killed.append(cursor_id)
-        except CommandError:
+            cursor = op.router.cursors.find(cursor_id, op.login.identity)
+        except CommandError as error:
+            if error.name != "CursorNotFound":
+                raise
             unknown.append(cursor_id)
+            continue
+        close_cursor(op, cursor)
+        killed.append(cursor_id)
     return {"cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": [], "ok": 1.0}
 
 

@@ -9,6 +9,9 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from cluster.local import LocalCluster
+from cluster.roles import ADMIN
+
 DATABASE = "router_tests"
 HASHED_ID = {"_id": "hashed"}
 BY_OWNER = {"owner_id": "hashed", "_id": 1}
@@ -64,3 +67,9 @@ def move_chunk(client: MongoClient[Any], collection: Collection[Any], chunk: Map
     """Move a chunk to a shard; `moveChunk` with bounds is known to every version."""
     bounds = [chunk["min"], chunk["max"]]
     client.admin.command("moveChunk", collection.full_name, bounds=bounds, to=to)
+
+
+def router_client(cluster: LocalCluster, number: int) -> MongoClient[Any]:
+    """A client of one router only, who may do everything."""
+    login = cluster.login(ADMIN)
+    return MongoClient(cluster.cluster.routers[number].address, username=login.username, password=login.password)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from bson import Binary, Int64, ObjectId, Timestamp
 from pymongo import MongoClient
-from pymongo.errors import CursorNotFound, OperationFailure
-from scratch import BY_OWNER, DATABASE, sharded
+from pymongo.errors import OperationFailure
+from scratch import BY_OWNER, DATABASE, router_client, sharded
 
 from cluster.local import LocalCluster
 
@@ -117,16 +117,17 @@ def test_a_dropped_user_loses_access(guest: MongoClient[Any], admin_client: Mong
         assert time.monotonic() < deadline, f"a dropped user still reads after {FORGET_LIMIT_S} s"
 
 
-def test_a_cursor_belongs_to_its_user(guest: MongoClient[Any], admin_client: MongoClient[Any]):
-    """Nobody reads on another's cursor, also one who may read the collection."""
-    with sharded(admin_client) as things:
+def test_a_cursor_belongs_to_its_user(cluster: LocalCluster, guest: MongoClient[Any], admin_client: MongoClient[Any]):
+    """Nobody reads on another's cursor, nor ends it, also one who may read the collection."""
+    with sharded(admin_client) as things, router_client(cluster, 0) as owner:
         things.insert_many([{} for _ in range(20)])
-        first = admin_client[DATABASE].command("find", things.name, batchSize=2)["cursor"]["id"]
-        call = {"getMore": Int64(first), "collection": things.name}
-        with pytest.raises((OperationFailure, CursorNotFound)):
-            guest[DATABASE].command(call)
-        killed = guest[DATABASE].command("killCursors", things.name, cursors=[first])
-        assert killed["cursorsKilled"] == []
+        cursor = owner[DATABASE].command("find", things.name, batchSize=2)["cursor"]["id"]
+        for call in (
+            lambda: guest[DATABASE].command({"getMore": Int64(cursor), "collection": things.name}),
+            lambda: guest[DATABASE].command("killCursors", things.name, cursors=[cursor]),
+        ):
+            assert code_of(call) == UNAUTHORIZED
+        assert owner[DATABASE].command("killCursors", things.name, cursors=[cursor])["cursorsKilled"] == [cursor]
 
 
 def test_a_session_belongs_to_its_user(guest: MongoClient[Any], admin_client: MongoClient[Any]):

@@ -9,10 +9,9 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
-from scratch import BY_OWNER, chunks, move_chunk, one_id_each, owner_of, sharded, shards_of
+from scratch import BY_OWNER, chunks, move_chunk, one_id_each, owner_of, router_client, sharded, shards_of
 
 from cluster.local import LocalCluster
-from cluster.roles import ADMIN
 
 
 @pytest.fixture
@@ -21,12 +20,6 @@ def things(admin_client: MongoClient[Any]):
     with sharded(admin_client) as collection:
         collection.insert_one({"_id": "seed"})
         yield collection
-
-
-def router_client(cluster: LocalCluster, number: int) -> MongoClient[Any]:
-    """A client of one router only."""
-    login = cluster.login(ADMIN)
-    return MongoClient(cluster.cluster.routers[number].address, username=login.username, password=login.password)
 
 
 def test_a_commit_over_two_shards_is_all_or_nothing(admin_client: MongoClient[Any], things: Collection[Any]):
