@@ -12,6 +12,7 @@ from flask import g
 from . import times
 from .db import Document
 from .errors import Problem
+from .responses import unless_stale
 from .services import services
 from .store import claims, outbox, projects, sessions, users
 from .store.owned import Versions, at_versions, change, new_document
@@ -51,28 +52,36 @@ def find_by_name(username: str | None, email: str | None) -> Document | None:
     return users.find_user(claim["user_id"]) if claim else None
 
 
-def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, actor_id: ObjectId) -> Document | None:
-    """`user` with `fields`; None when it is at none of `versions` any more.
+def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, actor_id: ObjectId) -> Document:
+    """`user` with `fields`; none make no new version.
 
     Raises:
         ClaimTaken: the new e-mail address or username is somebody's.
+        Problem: 412, it is at none of `versions` (any more).
     """
+    if not fields:
+        return unless_stale(user, versions)
     at = times.now()
     update = change(fields, actor_id, g.get("request_id"), at)
     moved = [kind for kind in CLAIMED if kind in fields and fields[kind] != user[kind]]
     if not moved:
-        return users.update_user(user["_id"], at_versions(versions), update)
+        return _or_stale(users.update_user(user["_id"], at_versions(versions), update))
+    unless_stale(user, versions)
 
-    def work() -> Document | None:
+    def work() -> Document:
         # The claims to free are those of exactly this version.
-        found = users.update_user(user["_id"], at_versions(versions) | {"version": user["version"]}, update)
-        if found is not None and (versions is None or user["version"] in versions):
-            for kind in moved:
-                _move_claim(kind, user, fields[kind])
-            return found
-        raise Problem("stale_version", "Read it again: it has changed since.")
+        found = _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
+        for kind in moved:
+            _move_claim(kind, user, fields[kind])
+        return found
 
     return services().connection.in_transaction(work)
+
+
+def _or_stale(user: Document | None) -> Document:
+    if user is None:
+        raise Problem("stale_version", "Read it again: it has changed since.")
+    return user
 
 
 def _move_claim(kind: claims.Kind, user: Document, value: str) -> None:
@@ -96,8 +105,7 @@ def change_password(user: Document, password: str, keep_session: str) -> None:
     hashed = services().passwords.hash(password)
     computed = {"token_version": {"$add": ["$token_version", 1]}}
     update = change({"password_hash": hashed}, user["_id"], g.get("request_id"), times.now(), computed)
-    if users.update_user(user["_id"], {"token_version": user["token_version"]}, update) is None:
-        raise Problem("stale_version", "The password was changed meanwhile.")
+    _or_stale(users.update_user(user["_id"], {"token_version": user["token_version"]}, update))
     end_sessions(user["_id"], "password_changed", keep_session)
 
 
@@ -110,14 +118,12 @@ def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:
     owned = projects.list_project_ids_of_owner(user["_id"], SHOWN_PROJECTS)
     if owned:
         raise Problem("owns_projects", "Hand these over first: " + ", ".join(map(str, owned)))
-    if versions is not None and user["version"] not in versions:
-        raise Problem("stale_version", "Read it again: it has changed since.")
+    unless_stale(user, versions)
     at = times.now()
     update = change({"status": "deleting"}, actor_id, g.get("request_id"), at)
 
     def work() -> None:
-        if users.update_user(user["_id"], {"version": user["version"]}, update) is None:
-            raise Problem("stale_version", "Read it again: it has changed since.")
+        _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
         for kind in CLAIMED:
             claims.delete_claim(kind, user[kind], user["_id"])
         outbox.insert_entry("purge_user", {"user_id": user["_id"]}, at)

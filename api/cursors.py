@@ -43,7 +43,7 @@ class CursorSigner:
     def seal(self, position: Position, binding: str) -> str:
         """The cursor of `position` in the list that `binding` identifies."""
         payload = BSON.encode({"v": position.value, "i": position.item_id, "b": _digest(binding)})
-        return urlsafe_b64encode(self._sign(self._keys[0], payload) + payload).decode().rstrip("=")
+        return _text(self._sign(self._keys[0], payload) + payload)
 
     def open(self, cursor: str, binding: str) -> Position:
         """The position in `cursor`.
@@ -53,6 +53,9 @@ class CursorSigner:
         """
         try:
             raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+            # Decoding skips foreign characters and spare bits: only the one spelling counts.
+            if _text(raw) != cursor:
+                raise BadCursor("spelling")
             signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
             if not any(hmac.compare_digest(signature, self._sign(key, payload)) for key in self._keys):
                 raise BadCursor("signature")
@@ -66,6 +69,10 @@ class CursorSigner:
     @staticmethod
     def _sign(key: bytes, payload: bytes) -> bytes:
         return hmac.digest(key, payload, "sha256")[:SIGNATURE_BYTES]
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _digest(binding: str) -> bytes:

@@ -1,21 +1,34 @@
 """How gunicorn serves the API: `gunicorn -c api/gunicorn.conf.py "api:create_app()"`.
 
-Settings come from the environment (`python -m api settings`). The cluster is checked once, before a worker is forked;
-each worker makes its own application and so its own client. A failed check is one sentence and exit code 1.
+Settings come from the environment (`python -m api settings`). The cluster is checked once, before a worker is forked
+and a port is opened; each worker makes its own application and so its own client. A failed check is one sentence and
+exit code 1.
 """
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from api.config import ConfigError, load
 from api.db import check_cluster
 
-try:
-    _settings = load(os.environ)
-    check_cluster(_settings)
-except ConfigError as _error:
-    print(f"api: {_error}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(1) from None
+
+def _or_exit(work: Callable[[], Any]) -> Any:
+    """What `work` answers; where a setting is wrong, its sentence and the end."""
+    try:
+        return work()
+    except ConfigError as error:
+        print(f"api: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+
+
+def on_starting(_server: Any) -> None:
+    """gunicorn's hook; not run again by a reload, which must not end a service whose database is away."""
+    _or_exit(lambda: check_cluster(_settings))
+
+
+_settings = _or_exit(lambda: load(os.environ))
 
 bind = f"{_settings.bind}:{_settings.port}"
 workers = _settings.workers

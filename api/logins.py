@@ -8,7 +8,7 @@ from flask import request
 
 from . import accounts, throttle, times
 from .db import Document
-from .errors import Problem
+from .errors import Problem, invalid
 from .services import services
 from .store import sessions, users
 from .tokens import BadToken, hash_secret, join_refresh_token, new_secret, new_session_id, split_refresh_token
@@ -130,9 +130,9 @@ def _tokens(session_id: str, user_id: ObjectId, role: str, secret: str) -> dict[
 
 
 def check_password(user: Document, password: str) -> None:
-    """Raise 401 unless it is the user's, counting failures as a login does."""
+    """Raise 422 unless it is the user's, counting failures as a login does."""
     here, name, address = services(), str(user["_id"]), request.remote_addr or ""
     throttle.admit(here.settings, name, address)
     if not here.passwords.matches(user["password_hash"], password):
-        raise Problem("bad_credentials", "The current password is another one.")
+        raise invalid("/current_password", "Is not the present password.")
     throttle.succeeded(name, address)

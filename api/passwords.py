@@ -30,7 +30,7 @@ def problem_of(password: str, *names: str) -> str | None:
     if len(password.encode()) > MAX_BYTES:
         return f"Must have at most {MAX_BYTES} bytes."
     lowered = password.casefold()
-    if lowered in COMMON or len(set(password)) < 3:
+    if lowered in COMMON or len(set(password)) < 2:
         return "Is one of the most common passwords."
     if any(name and lowered == name.casefold() for name in names):
         return "Must not be the username or the e-mail address."

@@ -60,10 +60,20 @@ def versions_wanted() -> Versions:
     return {int(tag) for tag in wanted.as_set(include_weak=True) if tag.isascii() and tag.isdigit() and len(tag) < 19}
 
 
-def missed(document: Document, versions: Versions) -> Problem:
-    """Why a conditional write did not match a document that the caller can see."""
+def unless_stale(document: Document, versions: Versions) -> Document:
+    """`document`, if it is at one of `versions`.
+
+    Raises:
+        Problem: 412, with the present ETag.
+    """
     if versions is not None and document["version"] not in versions:
-        return Problem("stale_version", "Read it again: it has changed since.", headers={"ETag": etag_of(document)})
+        raise Problem("stale_version", "Read it again: it has changed since.", headers={"ETag": etag_of(document)})
+    return document
+
+
+def missed(document: Document, versions: Versions) -> Problem:
+    """Why a conditional write missed a document that the caller can see: it is stale, or not theirs to change."""
+    unless_stale(document, versions)
     return Problem("forbidden", "You may see this, and not change it so.")
 
 

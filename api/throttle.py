@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from . import times
 from .config import Settings
 from .errors import Problem
+from .names import fold
 from .store import login_attempts
 
 
 def account_key(name: str) -> str:
     """The counter of one account, by its id or, where there is none, the name that was tried; hashed, since people
     type e-mail addresses and passwords there."""
-    return "account:" + hashlib.sha256(name.casefold().encode()).hexdigest()
+    return "account:" + hashlib.sha256(fold(name).encode()).hexdigest()
 
 
 def address_key(address: str) -> str:

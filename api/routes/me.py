@@ -49,11 +49,7 @@ def get_me(caller: Principal) -> Response:
     )
 )
 def patch_me(caller: Principal, body: dict[str, Any]) -> Response:
-    versions = versions_wanted()
-    user = accounts.update_user(me(caller), body, versions, caller.user_id)
-    if user is None:
-        raise Problem("stale_version", "Read it again: it has changed since.")
-    return item_response(user, dump_user)
+    return item_response(accounts.update_user(me(caller), body, versions_wanted(), caller.user_id), dump_user)
 
 
 @blueprint.delete("/me")
@@ -82,7 +78,7 @@ def delete_me(caller: Principal) -> Response:
         Kind.WRITE,
         body=shapes.PasswordChange,
         answers={204: None},
-        problems=("bad_credentials", "stale_version"),
+        problems=("too_many_requests", "stale_version"),
         example={"current_password": "correct horse 7", "new_password": "battery staple 8"},
     )
 )

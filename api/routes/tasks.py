@@ -12,7 +12,16 @@ from ..endpoint import Endpoint, Kind, endpoint
 from ..errors import Problem
 from ..idempotency import once
 from ..ids import public_id
-from ..responses import item_response, missed, no_content, owned_key, page_response, position_in, versions_wanted
+from ..responses import (
+    item_response,
+    missed,
+    no_content,
+    owned_key,
+    page_response,
+    position_in,
+    unless_stale,
+    versions_wanted,
+)
 from ..schemas import tasks as shapes
 from ..schemas.base import compile_dump
 from ..schemas.lists import page_of
@@ -141,6 +150,8 @@ def _seen(caller: Principal, owner_id: ObjectId, task_id: ObjectId) -> Document:
 
 def _update(caller: Principal, task_id: str, fields: dict[str, Any]) -> Response:
     (owner_id, item_id), versions = owned_key(task_id), versions_wanted()
+    if not fields:
+        return item_response(unless_stale(_seen(caller, owner_id, item_id), versions), dump_task)
     task_writes.check_people(owner_id, fields, caller, item_id)
 
     def write() -> Response:

@@ -13,7 +13,7 @@ from ..db import Document
 from ..endpoint import Access, Endpoint, Kind, endpoint
 from ..errors import Problem, invalid
 from ..paging import Sort, chosen_sort, collect
-from ..responses import item_response, missed, no_content, object_id, page_response, position_in, versions_wanted
+from ..responses import item_response, no_content, object_id, page_response, position_in, versions_wanted
 from ..schemas import accounts as shapes
 from ..schemas.base import compile_dump
 from ..schemas.fields import Choice
@@ -144,8 +144,6 @@ def _update(caller: Principal, user_id: str, fields: dict[str, Any]) -> Response
     if wanted == caller.user_id and any(fields.get(name, user[name]) != user[name] for name in ("role", "status")):
         raise Problem("own_account", "Let another admin change your role or status, so that one always remains.")
     updated = accounts.update_user(user, fields, versions, caller.user_id)
-    if updated is None:
-        raise missed(_find(wanted), versions)
     if updated["status"] == "disabled":
         accounts.end_sessions(wanted, "disabled")
     return item_response(updated, dump_user)

@@ -10,8 +10,11 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from cluster.collections import ROLES
 
 from .. import passwords
+from ..names import fold
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Preferences, Text, TimeZone
+
+MAX_EMAIL = 254
 
 # No '@', so that a name is never taken for an e-mail address.
 _USERNAME = re.compile(r"[^\W_][\w.-]{2,31}")
@@ -24,7 +27,7 @@ class Username(Text):
         super().__init__(32, 3, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        name = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs).strip())
+        name = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs))
         if not _USERNAME.fullmatch(name):
             raise ValidationError("Must be 3 to 32 letters, digits, '.', '_' or '-', the first a letter or digit.")
         return name
@@ -34,14 +37,18 @@ class Email(Text):
     """An e-mail address, kept in its normal form; whether it exists is not asked."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(254, 3, metadata={"format": "email", **kwargs.pop("metadata", {})}, **kwargs)
+        super().__init__(MAX_EMAIL, 3, metadata={"format": "email", **kwargs.pop("metadata", {})}, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            return validate_email(text[:255], check_deliverability=False).normalized
+            address = validate_email(text, check_deliverability=False).normalized
         except EmailNotValidError:
             raise ValidationError("Not a valid e-mail address.") from None
+        # Claims are kept folded, which lengthens some letters.
+        if len(fold(address)) > MAX_EMAIL:
+            raise ValidationError("Not a valid e-mail address.")
+        return address
 
 
 def _password(**kwargs: Any) -> Text:

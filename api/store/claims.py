@@ -7,6 +7,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from ..db import Document
+from ..names import fold
 from .query import Documents, queries_of
 
 query = queries_of("user_claims")
@@ -23,8 +24,8 @@ class ClaimTaken(Exception):
 
 
 def claim_id(kind: Kind, value: str) -> str:
-    """`email:ada@example.org`: what differs in case alone is the same claim."""
-    return f"{kind}:{value.casefold()}"
+    """`email:ada@example.org`: what differs in case alone is the same claim, see `names`."""
+    return f"{kind}:{fold(value)}"
 
 
 @query

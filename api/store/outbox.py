@@ -67,7 +67,7 @@ def finish_entry(outbox: Documents, entry_id: ObjectId, lease_id: str, at: datet
 
 @query
 def postpone_entry(
-    outbox: Documents, entry_id: ObjectId, lease_id: str, state: str, next_attempt_at: datetime, error: str | None
+    outbox: Documents, entry_id: ObjectId, lease_id: str, state: str, next_attempt_at: datetime, error: str
 ) -> None:
     """Put it back for another attempt, or with `state` "failed" for a person to look at."""
     fields = {"state": state, "next_attempt_at": next_attempt_at, "last_error": error}
