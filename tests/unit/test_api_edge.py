@@ -1,0 +1,201 @@
+"""What can be asked of the API without a database: shapes of refusals, headers, documents."""
+
+import re
+from typing import Any
+
+import pytest
+from api_support import assert_problem
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+
+from api import openapi
+from api.errors import KINDS
+
+REGISTER = "/api/v1/auth/register"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        ({"data": b"{", "content_type": "application/json"}, 400, "bad_json"),
+        ({"data": b"[]", "content_type": "application/json"}, 400, "bad_json"),
+        ({"data": b'{"username": NaN}', "content_type": "application/json"}, 400, "bad_json"),
+        ({"data": b'{"username": "\\ud800"}', "content_type": "application/json"}, 400, "bad_json"),
+        ({"data": b'{"a":' * 2000, "content_type": "application/json"}, 413, "too_large"),
+        ({"data": b"[" * 2000, "content_type": "application/json"}, 400, "bad_json"),
+        ({"data": b"\xff\xfe", "content_type": "application/json"}, 400, "bad_json"),
+        ({"data": b"{}", "content_type": "text/plain"}, 415, "unsupported_media_type"),
+        ({"data": b"a=b", "content_type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+        ({"data": b"{}"}, 415, "unsupported_media_type"),
+        ({"json": {"username": "x" * 3000}}, 413, "too_large"),
+        ({"json": {}}, 422, "invalid"),
+        ({"json": {"username": "ada", "email": "ada@example.org", "password": {"$ne": ""}}}, 422, "invalid"),
+        ({"json": {}, "query_string": "x=1"}, 422, "invalid"),
+    ],
+)
+def test_a_bad_body_is_refused_before_anything_is_asked_of_the_database(
+    http: FlaskClient, sent: dict[str, Any], status: int, code: str
+) -> None:
+    """400, 413, 415 and 422 are told apart."""
+    answer = http.post(REGISTER, **sent)
+
+    assert_problem(answer, status)
+    assert answer.get_json(force=True)["code"] == code
+
+
+def test_a_refusal_names_the_field(http: FlaskClient) -> None:
+    """By a pointer that a form can use."""
+    answer = http.post(REGISTER, json={"username": "a", "email": "ada@example.org", "password": "correct horse 7"})
+
+    assert [error["pointer"] for error in answer.get_json(force=True)["errors"]] == ["/username"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/v1/tasks/", 404),
+        ("PUT", "/api/v1/tasks", 405),
+        ("POST", "/health/live", 405),
+        ("GET", "/api/v1/tasks", 401),
+        ("GET", "/api/v1/users", 401),
+        ("PATCH", "/api/v1/me", 401),
+        ("GET", "/health/live?x=1", 422),
+    ],
+)
+def test_every_refusal_has_the_one_shape(http: FlaskClient, method: str, path: str, status: int) -> None:
+    assert_problem(http.open(path, method=method), status)
+
+
+def test_405_names_what_is_allowed(http: FlaskClient) -> None:
+    assert "GET" in http.put("/api/v1/tasks").headers["Allow"]
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a.b.c", "bearer \x7f", "Token x"])
+def test_what_is_no_token_is_401(http: FlaskClient, header: str) -> None:
+    answer = http.get("/api/v1/me", headers={"Authorization": header})
+
+    assert_problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_every_route_with_a_token_refuses_without_one(app: Flask, http: FlaskClient) -> None:
+    """None was forgotten."""
+    for rule, method, contract, name in openapi._routes(app):
+        if contract.access.value.startswith("anyone"):
+            continue
+        path = re.sub(r"<[^>]+>", "x" * 32, str(rule))
+        assert http.open(path, method=method).status_code == 401, name
+
+
+def test_without_a_router_a_read_is_503_in_time(http: FlaskClient) -> None:
+    """Liveness does not depend on it."""
+    assert http.get("/health/ready").status_code == 503
+    assert http.get("/health/live").status_code == 200
+    answer = http.get("/api/v1/stats")
+    assert_problem(answer, 503)
+    assert answer.headers["Retry-After"]
+
+
+def test_without_a_router_a_sign_up_is_certainly_not_applied(http: FlaskClient) -> None:
+    body = {"username": "ada", "email": "ada@example.org", "password": "correct horse 7"}
+    assert_problem(http.post(REGISTER, json=body), 503)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_taken"), [("abcdef-123", True), ("a b c d e f", False), ("x" * 500, False), ("short", False)]
+)
+def test_a_sane_request_id_is_taken(http: FlaskClient, given: str, is_taken: bool) -> None:
+    """It goes into logs and documents."""
+    answer = http.get("/health/live", headers={"X-Request-Id": given})
+    assert (answer.headers["X-Request-Id"] == given) is is_taken
+
+
+def test_browsers_are_told_to_be_careful(http: FlaskClient) -> None:
+    headers = http.get("/health/live").headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "no-" in headers["Cache-Control"]
+
+
+def test_only_listed_origins_may_call(http: FlaskClient) -> None:
+    """And learn the headers they need."""
+    ours = http.options(
+        "/api/v1/tasks",
+        headers={"Origin": "https://dash.example.org", "Access-Control-Request-Method": "POST"},
+    ).headers
+    theirs = http.options("/api/v1/tasks", headers={"Origin": "https://evil.example.org"}).headers
+
+    assert ours["Access-Control-Allow-Origin"] == "https://dash.example.org"
+    assert "If-Match" in ours["Access-Control-Allow-Headers"]
+    assert "ETag" in ours["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in theirs
+    assert "Origin" in theirs["Vary"]
+
+
+@pytest.fixture(scope="module")
+def document(app: Flask) -> dict[str, Any]:
+    """What `/openapi.json` serves."""
+    body = app.test_client().get("/openapi.json").get_json()
+    assert isinstance(body, dict)
+    return body
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    validate(document)
+    assert document["openapi"] == "3.1.0"
+
+
+def test_every_route_is_in_the_document(app: Flask, document: dict[str, Any]) -> None:
+    """Each with an id of its own, for clients that are generated."""
+    ids = [operation["operationId"] for operation in operations(document)]
+    rules = [rule for rule in app.url_map.iter_rules() if str(rule).startswith(("/api/", "/health/"))]
+
+    assert len(set(ids)) == len(ids)
+    assert {re.sub(r"<(\w+)>", r"{\1}", str(rule)) for rule in rules} == set(document["paths"])
+
+
+def test_every_operation_tells_its_refusals(document: dict[str, Any]) -> None:
+    """Every code that the API can answer is in the document."""
+    assert set(KINDS) == set(document["components"]["responses"])
+    for operation in operations(document):
+        assert {"500", "503"} <= set(operation["responses"]), operation["operationId"]
+
+
+def test_bounds_are_in_the_document(document: dict[str, Any]) -> None:
+    task = document["components"]["schemas"]["TaskCreate"]
+
+    assert task["additionalProperties"] is False
+    assert (task["properties"]["priority"]["minimum"], task["properties"]["priority"]["maximum"]) == (1, 5)
+    assert task["properties"]["title"]["maxLength"] == 200
+    assert task["properties"]["due_at"]["type"] == ["string", "null"]
+    limit = next(each for each in document["paths"]["/api/v1/tasks"]["get"]["parameters"] if each["name"] == "limit")
+    assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 100)
+
+
+def test_every_example_is_taken_by_its_schema(app: Flask) -> None:
+    """They work when pasted."""
+    for _, _, contract, name in openapi._routes(app):
+        if contract.body and contract.example:
+            assert contract.body().load(dict(contract.example)), name
+
+
+def test_swagger_comes_from_here_under_a_strict_policy(http: FlaskClient) -> None:
+    """No other host is asked for anything, and no script runs but ours."""
+    page = http.get("/swagger/")
+    policy = page.headers["Content-Security-Policy"]
+
+    assert page.status_code == 200
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page.text)
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "sha256-" in policy
+    for file in re.findall(r"(?:src|href)=\"([^\"]+)\"", page.text):
+        assert http.get(file).status_code == 200, file
