@@ -22,9 +22,10 @@ def free_port(count: int = 1) -> int:
 
 def keep_logs(root: Path, name: str) -> None:
     """Copies the logs of the data directory `root` to `test-logs/name`, in place of those of an earlier run."""
-    target = KEPT_LOGS / name
+    target, logs = KEPT_LOGS / name, DataDir(root).logs
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(DataDir(root).logs, target)
+    if logs.exists():
+        shutil.copytree(logs, target)
 
 
 @dataclass(frozen=True)

@@ -105,20 +105,21 @@ class Services:
         argv: Sequence[str] = [sys.executable, "-m", "api", name]
         environ = {**self.environment(API), **(secrets or {})}
         try:
-            subprocess.run(
+            done = subprocess.run(
                 argv,
-                env=environ,
                 cwd=PACKAGE_ROOT,
+                env=environ,
                 timeout=COMMAND_TIMEOUT_S,
-                check=True,
-                text=True,
                 capture_output=True,
+                text=True,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise ClusterError(f"`python -m api {name}` did not end in {COMMAND_TIMEOUT_S} s: see the logs.") from error
-        except subprocess.CalledProcessError as error:
-            reason = (error.stderr.strip() or error.stdout.strip() or "it said nothing").splitlines()[-1]
-            raise ClusterError(f"`python -m api {name}` failed: {reason}") from error
+            raise ClusterError(f"`python -m api {name}` did not end in {COMMAND_TIMEOUT_S} s: try again.") from error
+        if done.returncode != 0:
+            reason = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+            raise ClusterError(f"`python -m api {name}` failed: {reason}")
+        return done.stdout.strip()
 
     def _require_ready(self) -> None:
         if self.api.pid is None:

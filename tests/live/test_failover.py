@@ -23,8 +23,6 @@ Db = Database[dict[str, Any]]
 WRITERS = 4
 # Longer than an election (2 s here) and what the routers need to learn of it.
 OPERATION_TIMEOUT_MS = 20_000
-BEFORE_S = 1.0
-AFTER_S = 2.0
 
 
 def task(owner_id: ObjectId, number: int) -> dict[str, Any]:
@@ -60,8 +58,14 @@ class Workload:
     unknown: list[ObjectId] = field(default_factory=list)
     errors: list[PyMongoError] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _writers: list[threading.Thread] = field(default_factory=list)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        self._writers = [threading.Thread(target=self._run, name=f"writer-{i}") for i in range(WRITERS)]
+        for writer in self._writers:
+            writer.start()
+
+    def _run(self) -> None:
         while not self._stop.is_set():
             document = task(ObjectId(), len(self.acknowledged))
             try:
@@ -72,7 +76,10 @@ class Workload:
                 self.errors.append(error)
 
     def stop(self) -> None:
+        """Returns when the last write has been answered: nothing is acknowledged after that."""
         self._stop.set()
+        for writer in self._writers:
+            writer.join()
 
 
 @pytest.fixture
@@ -82,13 +89,9 @@ def workload(breakable: LocalCluster) -> Iterator[Workload]:
         breakable.uri(API), timeoutMS=OPERATION_TIMEOUT_MS, maxPoolSize=WRITERS + 2
     ) as client:
         load = Workload(client[breakable.database])
-        writers = [threading.Thread(target=load.run, name=f"writer-{i}") for i in range(WRITERS)]
-        for writer in writers:
-            writer.start()
+        load.start()
         yield load
         load.stop()
-        for writer in writers:
-            writer.join()
 
 
 def wait_acknowledged(load: Workload, more: int, timeout_s: float) -> None:
