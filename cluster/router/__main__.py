@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .access import PrivilegeCache
 from .chunks import Catalog
 from .cursors import Cursors
 from .errors import CommandError
@@ -78,6 +79,7 @@ def connect(configdb: str, key: str) -> Grid:
             build = grid.config_call({"buildInfo": 1}, min(deadline, time.monotonic() + 5.0))
             grid.load_shards()
             grid.clock.refresh()
+            grid.refresh_defaults()
             break
         except (CommandError, MemberError) as error:
             if time.monotonic() > deadline:
@@ -102,6 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     router = Router(
         grid=grid,
         catalog=Catalog(grid),
+        privileges=PrivilegeCache(grid),
         cursors=Cursors(),
         transactions=Transactions(),
         connections=Connections(options.maxConns),

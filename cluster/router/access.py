@@ -15,15 +15,12 @@ from typing import Any
 from . import wire
 from .errors import CommandError
 from .members import Connection
-from .shards import Grid, MemberError, Retry
+from .shards import Grid, Retry
 
 log = logging.getLogger(__name__)
 
-# As mongos' userCacheInvalidationIntervalSecs, but shorter: a changed user is seen soon.
-PRIVILEGES_MAX_AGE_S = 5.0
 LOGIN_LIMIT_S = 10.0
 CLUSTER = "cluster"
-SYSTEM = ("__system", "local")
 
 
 @dataclass(frozen=True)
@@ -37,20 +34,15 @@ class Need:
 class Privileges:
     """What one user may do, from `usersInfo` with `showPrivileges`."""
 
-    def __init__(self, granted: Iterable[Mapping[str, Any]], everything: bool = False) -> None:
-        self._everything = everything
+    def __init__(self, granted: Iterable[Mapping[str, Any]]) -> None:
         self._granted = [(_plain(entry["resource"]), frozenset(entry["actions"])) for entry in granted]
 
     def allows(self, need: Need) -> bool:
-        return self._everything or any(
-            need.action in actions and _covers(resource, need.resource) for resource, actions in self._granted
-        )
+        return any(need.action in actions and _covers(resource, need.resource) for resource, actions in self._granted)
 
     def touches(self, db: str) -> bool:
         """Whether anything at all is granted on a database."""
-        return self._everything or any(
-            "anyResource" in resource or resource.get("db") in ("", db) for resource, _ in self._granted
-        )
+        return any("anyResource" in resource or resource.get("db") in ("", db) for resource, _ in self._granted)
 
 
 def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,36 +61,33 @@ def _covers(granted: Mapping[str, Any], wanted: str | tuple[str, str]) -> bool:
 
 
 class PrivilegeCache:
-    """Privileges by user, read again when a few seconds old. Thread-safe."""
+    """Privileges by user, read once and then kept up to date by `refresh`, so that no command waits. Thread-safe."""
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], tuple[float, Privileges]] = {}
+        self._known: dict[tuple[str, str], Privileges] = {}
 
     def of(self, user: tuple[str, str]) -> Privileges:
         """The privileges of `(name, db)`; none for a user that is gone."""
-        if user == SYSTEM:
-            return Privileges((), everything=True)
-        now = time.monotonic()
-        read_at, privileges = self._known.get(user, (0.0, None))
-        if privileges is not None and now - read_at < PRIVILEGES_MAX_AGE_S:
-            return privileges
-        try:
+        found = self._known.get(user)
+        if found is None:
+            found = self._read(user)
+            with self._lock:
+                self._known[user] = found
+        return found
+
+    def refresh(self) -> None:
+        """Read the privileges of every known user anew. Raises: CommandError, MemberError; the known ones stay."""
+        for user in list(self._known):
             fresh = self._read(user)
-        except (CommandError, MemberError) as error:
-            if privileges is None:
-                raise
-            log.warning("privileges of %s not read, the known ones are used: %s", user[0], error)
-            fresh = privileges
-        with self._lock:
-            self._known[user] = (now, fresh)
-        return fresh
+            with self._lock:
+                self._known[user] = fresh
 
     def _read(self, user: tuple[str, str]) -> Privileges:
         reply = self._grid.config_call(
             {"usersInfo": {"user": user[0], "db": user[1]}, "showPrivileges": True, "$db": "admin"},
-            time.monotonic() + 2.0,
+            time.monotonic() + LOGIN_LIMIT_S,
             Retry.IDEMPOTENT,
         )
         users = reply["users"]

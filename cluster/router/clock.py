@@ -54,26 +54,21 @@ class Clock:
         if self._now is not None and seen <= self._now:
             return
         signature = document.get("signature") or {}
-        if not signature.get("keyId"):
-            return  # from a router of a cluster so new that it had no keys: proves nothing, and harms nothing
-        key = self._key(signature["keyId"])
+        key = self._key(signature.get("keyId", 0))
         if key is None or not hmac.compare_digest(_digest(key, seen), bytes(signature.get("hash", b""))):
             raise CommandError("TimeProofMismatch", "Proof does not match the cluster time")
         self.advance(seen)
 
     def signed(self) -> dict[str, Any] | None:
-        """The latest time as a client may send it back; None before any member has told one."""
-        now, last = self._now, self._signed
-        if now is None:
+        """The latest time as a client may send it back; None before any member has told one, or a key is known."""
+        now, keys, last = self._now, self._keys, self._signed
+        if now is None or not keys:
             return None
         if last is None or last["clusterTime"] != now:
-            key_id, key = self._newest_key()
-            hash_ = Binary(_digest(key, now) if key else b"\0" * 20)
-            last = self._signed = {"clusterTime": now, "signature": {"hash": hash_, "keyId": Int64(key_id)}}
+            key_id, key = max(keys.items())
+            signature = {"hash": Binary(_digest(key, now)), "keyId": Int64(key_id)}
+            last = self._signed = {"clusterTime": now, "signature": signature}
         return last
-
-    def _newest_key(self) -> tuple[int, bytes]:
-        return max(self._keys.items(), default=(0, b""))
 
     def _key(self, key_id: int) -> bytes | None:
         if key_id not in self._keys:

@@ -53,6 +53,11 @@ def on_cluster(*actions: str) -> Needs:
     return lambda op: [Need(action, CLUSTER) for action in actions]
 
 
+def on_balancer(action: str) -> Needs:
+    """The balancer's settings are a document of `config.settings`."""
+    return lambda op: [Need(action, ("config", "settings"))]
+
+
 def of_list_collections(op: Operation) -> Sequence[Need]:
     """A user may list the names of what it may read without the right to list."""
     if op.body.get("nameOnly") and op.body.get("authorizedCollections"):
@@ -178,9 +183,9 @@ COMMANDS: dict[str, Command] = {
                                             on_namespace("enableSharding")),
     "balancerCollectionStatus": Command(metadata.as_configsvr("_configsvrBalancerCollectionStatus"),
                                         on_namespace("enableSharding")),
-    "balancerStart": _config("_configsvrBalancerStart", "balancer"),
-    "balancerStop": _config("_configsvrBalancerStop", "balancer"),
-    "balancerStatus": _config("_configsvrBalancerStatus", "balancer"),
+    "balancerStart": Command(metadata.as_configsvr("_configsvrBalancerStart"), on_balancer("update")),
+    "balancerStop": Command(metadata.as_configsvr("_configsvrBalancerStop"), on_balancer("update")),
+    "balancerStatus": Command(metadata.as_configsvr("_configsvrBalancerStatus"), on_balancer("find")),
     "addShardToZone": _config("_configsvrAddShardToZone", "enableSharding"),
     "removeShardFromZone": _config("_configsvrRemoveShardFromZone", "enableSharding"),
     "updateZoneKeyRange": Command(metadata.as_configsvr("_configsvrUpdateZoneKeyRange"),

@@ -6,7 +6,7 @@ import time
 
 from bson import Int64
 
-from .access import Login, PrivilegeCache
+from .access import Login
 from .errors import CommandError
 from .operation import Operation, Router
 from .reads import close_cursor
@@ -14,7 +14,7 @@ from .shards import MAJORITY, MemberError
 
 log = logging.getLogger(__name__)
 
-INTERVAL_S, SOON_S = 10.0, 0.5
+INTERVAL_S, SOON_S = 5.0, 0.5
 
 
 class Housekeeping:
@@ -24,18 +24,16 @@ class Housekeeping:
         self._router = router
 
     def run(self) -> None:
+        grid = self._router.grid
+        steps = (self._router.privileges.refresh, grid.refresh_defaults, grid.load_shards, grid.clock.refresh,
+                 self._register, self._free_cursors)  # fmt: skip
         while True:
-            for step in (
-                self._register,
-                self._router.grid.load_shards,
-                self._router.grid.clock.refresh,
-                self._free_cursors,
-            ):
+            for step in steps:
                 try:
                     step()
                 except (CommandError, MemberError) as error:
                     log.warning("housekeeping: %s", error)
-            if self._router.stopping.wait(INTERVAL_S if self._router.grid.clock.can_sign else SOON_S):
+            if self._router.stopping.wait(INTERVAL_S if grid.clock.can_sign else SOON_S):
                 return
 
     def _register(self) -> None:
@@ -50,6 +48,6 @@ class Housekeeping:
 
     def _free_cursors(self) -> None:
         router = self._router
-        op = Operation(router, {"killCursors": 1, "$db": "admin"}, Login(router.grid, PrivilegeCache(router.grid)))
+        op = Operation(router, {"killCursors": 1, "$db": "admin"}, Login(router.grid, router.privileges))
         for cursor in router.cursors.idle():
             close_cursor(op, cursor)

@@ -32,7 +32,7 @@ def user_command(op: Operation) -> dict[str, Any]:
 
 def set_default_rw_concern(op: Operation) -> dict[str, Any]:
     reply = on_config(op)
-    op.grid.forget_defaults()
+    op.grid.refresh_defaults()
     return reply
 
 

@@ -16,7 +16,7 @@ from .errors import CommandError, is_stale
 from .shards import DEFAULT_LIMIT_S, INTERNAL_FIELDS, Grid, Reply, Retry, checked
 
 if TYPE_CHECKING:
-    from .access import Login
+    from .access import Login, PrivilegeCache
     from .cursors import Cursors
     from .server import ClientConnection, Connections
     from .transactions import Transaction, Transactions
@@ -32,6 +32,7 @@ class Router:
 
     grid: Grid
     catalog: Catalog
+    privileges: "PrivilegeCache"
     cursors: "Cursors"
     transactions: "Transactions"
     # For calls to several shards at once. Bounded: a scatter of many clients queues rather than spawning threads.

@@ -11,7 +11,7 @@ from typing import Any
 from bson.errors import InvalidBSON
 
 from . import commands, wire
-from .access import Login, PrivilegeCache
+from .access import Login
 from .errors import RETRYABLE, CommandError, code_of
 from .operation import Operation, Router
 from .shards import MemberError
@@ -64,11 +64,11 @@ class ClientConnection:
 
     _ids = itertools.count(1)
 
-    def __init__(self, sock: socket.socket, address: Any, router: Router, cache: PrivilegeCache) -> None:
+    def __init__(self, sock: socket.socket, address: Any, router: Router) -> None:
         self.sock, self.router = sock, router
         self.id = next(self._ids)
         self.address = f"{address[0]}:{address[1]}"
-        self.login = Login(router.grid, cache)
+        self.login = Login(router.grid, router.privileges)
         self.is_busy = False
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -142,6 +142,7 @@ class ClientConnection:
         clock = self.router.grid.clock
         if clock.now is not None:
             reply.setdefault("operationTime", clock.now)
+        if clock.can_sign:
             reply["$clusterTime"] = clock.signed()
         return reply
 
@@ -196,7 +197,6 @@ class Server:
 
     def __init__(self, router: Router, hosts: list[str], port: int) -> None:
         self.router = router
-        self._cache = PrivilegeCache(router.grid)
         self._listeners = [socket.create_server((host, port), backlog=512, reuse_port=False) for host in hosts]
 
     def serve(self) -> None:
@@ -215,7 +215,7 @@ class Server:
                 sock, address = listener.accept()
             except OSError:
                 return
-            connection = ClientConnection(sock, address, self.router, self._cache)
+            connection = ClientConnection(sock, address, self.router)
             if not self.router.connections.add(connection):
                 log.warning(
                     "connection from %s refused: %d are open", connection.address, self.router.connections.limit

@@ -24,7 +24,6 @@ RETRIES = 3
 DEFAULT_LIMIT_S = 600.0
 # Reading metadata of the config servers.
 METADATA_LIMIT_S = 15.0
-DEFAULTS_MAX_AGE_S = 5.0
 MAJORITY = {"w": "majority"}
 # What only routers and members say to each other. Calls run as `__system`, so a client must not be able to say it.
 INTERNAL_FIELDS = frozenset({
@@ -63,7 +62,7 @@ class Grid:
     def __init__(self, configdb: str, key: str) -> None:
         self._key = key
         self._lock = threading.Lock()
-        self._defaults: tuple[float, dict[str, Any]] = (0.0, {})
+        self._defaults: dict[str, Any] = {}
         self._turn = itertools.count(random.randrange(1000))
         self.shards: dict[str, ReplicaSet] = {}
         self.config = ReplicaSet(configdb, key)
@@ -208,27 +207,15 @@ class Grid:
 
     def default_write_concern(self) -> Mapping[str, Any]:
         """What a write without a write concern gets; `cluster*` and direct calls apply no default themselves."""
-        return self._rw_defaults().get("defaultWriteConcern") or MAJORITY
+        return self._defaults.get("defaultWriteConcern") or MAJORITY
 
     def default_read_concern(self) -> Mapping[str, Any] | None:
-        return self._rw_defaults().get("defaultReadConcern")
+        return self._defaults.get("defaultReadConcern")
 
-    def forget_defaults(self) -> None:
-        self._defaults = (0.0, self._defaults[1])
-
-    def _rw_defaults(self) -> dict[str, Any]:
-        read_at, defaults = self._defaults
-        now = time.monotonic()
-        if now - read_at > DEFAULTS_MAX_AGE_S:
-            self._defaults = (now, defaults)  # one thread asks, the others go on with what is known
-            try:
-                defaults = self.config_call({"getDefaultRWConcern": 1}, now + 2.0, Retry.IDEMPOTENT)
-                self._defaults = (now, defaults)
-            except (CommandError, MemberError) as error:
-                log.warning("default read and write concern not read: %s", error)
-                if not self._defaults[1]:
-                    self.forget_defaults()
-        return defaults
+    def refresh_defaults(self) -> None:
+        """Read the defaults anew. Raises: CommandError, MemberError; the known ones stay."""
+        deadline = time.monotonic() + METADATA_LIMIT_S
+        self._defaults = self.config_call({"getDefaultRWConcern": 1}, deadline, Retry.IDEMPOTENT)
 
     def connection(self, address: str, key: str | None = None) -> Connection:
         """A connection of its own, for a client's login. With `key=""` it is not logged in."""

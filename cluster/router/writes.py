@@ -14,7 +14,7 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from .chunks import Database, Table
-from .errors import STALE, CommandError
+from .errors import GOING_AWAY, NOT_PRIMARY, STALE, CommandError
 from .operation import STALE_TRIES, Operation, latest, owners
 from .shards import MemberError, Reply, Retry
 from .wire import RAW, SEQUENCES
@@ -128,8 +128,8 @@ class _Batches:
             body["stmtIds"] = indexes
         return self.op.on_shard(shard, body, where, Retry.IDEMPOTENT if self.op.is_retryable else Retry.NEVER)
 
-    def _take(self, indexes: list[int], reply: dict[str, Any]) -> list[int]:
-        """Add a reply up; answers the indexes in it that must be routed anew."""
+    def _take(self, indexes: list[int], reply: Reply) -> list[int]:
+        """Add a reply up; answers the indexes in it that must be sent again: the range, or the primary, has moved."""
         if not reply.get("ok"):
             if reply.get("code") in STALE and self.op.transaction is None:
                 return indexes
@@ -138,6 +138,9 @@ class _Batches:
         stale = []
         for error in reply.get("writeErrors", ()):
             if error["code"] in STALE and self.op.transaction is None:
+                stale.append(indexes[error["index"]])
+            elif error["code"] in NOT_PRIMARY | GOING_AWAY and self.op.is_retryable:
+                reply.where.wait_primary(self.op.deadline, other_than=reply.address)
                 stale.append(indexes[error["index"]])
             else:
                 self.errors.append({**error, "index": indexes[error["index"]]})

@@ -22,6 +22,8 @@ from cluster.run.services import ADMIN_USERNAME, Services
 
 # Failover in two seconds instead of ten: quick tests, and still slower than any pause of a loaded machine.
 ELECTION_TIMEOUT_MS = 2_000
+# `configureFailPoint` on every process: retries are tested with errors made to order.
+TEST_COMMANDS = ("enableTestCommands=1",)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +39,9 @@ def data_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cluster(data_dir: Path) -> Iterator[LocalCluster]:
     """The cluster, healthy. A test that breaks it uses `breakable`."""
-    local = LocalCluster.create(data_dir, {"election_timeout_ms": ELECTION_TIMEOUT_MS}, free_port(20))
+    local = LocalCluster.create(
+        data_dir, {"election_timeout_ms": ELECTION_TIMEOUT_MS}, free_port(20), extra_parameters=TEST_COMMANDS
+    )
     try:
         local.up(Progress(quiet=True))
         yield local
