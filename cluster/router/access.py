@@ -122,7 +122,7 @@ class Login:
             self.end_conversation()
             self._conversation = self._connect()
         elif self._conversation is None:
-            raise CommandError("AuthenticationFailed", "No SASL session state found")
+            raise CommandError("ProtocolError", "No SASL session state found")
         sent = {name: value for name, value in body.items() if name not in ("$clusterTime", "lsid", "$readPreference")}
         try:
             assert self._conversation is not None  # noqa: S101

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import metadata, process, reads, transactions, writes
+from . import metadata, process, reads, shapes, transactions, upkeep, writes
 from .access import CLUSTER, Need, needs_of_pipeline
 from .errors import CommandError
 from .operation import Operation
@@ -103,8 +103,25 @@ def of_explain(op: Operation) -> Sequence[Need]:
     return needs(explained) if needs else ()
 
 
-def _config(internal: str, action: str) -> Command:
-    return Command(metadata.as_configsvr(internal), on_cluster(action))
+def of_rename(op: Operation) -> Sequence[Need]:
+    """What copying and dropping would need."""
+    source, target = str(op.body[op.name]).partition("."), str(op.body["to"]).partition(".")
+    needs = [Need(action, (source[0], source[2])) for action in ("find", "dropCollection")]
+    return needs + [Need(action, (target[0], target[2])) for action in ("insert", "createIndex")]
+
+
+def _balancer(internal: str, action: str) -> Command:
+    return Command(metadata.as_configsvr(internal, concern=False), on_balancer(action))
+
+
+def _of_collection(internal: str) -> Command:
+    """What the balancer is to do with one collection, or has done."""
+    return Command(metadata.as_configsvr(internal, concern=False), on_namespace("enableSharding"))
+
+
+def _zone(internal: str) -> Command:
+    """Whoever may change `config.shards` may change its zones."""
+    return Command(metadata.as_configsvr(internal), lambda op: [Need("update", ("config", "shards"))])
 
 
 def _users(*actions: str) -> Command:
@@ -114,6 +131,9 @@ def _users(*actions: str) -> Command:
 _hello = Command(process.hello, None)
 _find_and_modify = Command(writes.find_and_modify, of_find_and_modify, in_transaction=True)
 _move = Command(metadata.move_range, on_namespace("moveChunk"))
+_drop_indexes = Command(metadata.on_primary_shard("_shardsvrDropIndexes"), on_collection("dropIndex"))
+_collection_stats = Command(metadata.collection_stats, on_collection("collStats"))
+_database_stats = Command(metadata.database_stats, on_database("dbStats"))
 
 COMMANDS: dict[str, Command] = {
     # handshake, login, sessions
@@ -129,11 +149,12 @@ COMMANDS: dict[str, Command] = {
     "connectionStatus": Command(process.connection_status, None),
     "whatsmyuri": Command(process.whats_my_uri, None),
     "isdbgrid": Command(process.is_db_grid, None),
-    "startSession": Command(process.refresh_sessions, nothing),
+    "startSession": Command(process.start_session, nothing),
     "refreshSessions": Command(process.refresh_sessions, nothing),
     "endSessions": Command(process.end_sessions, nothing),
     "killSessions": Command(process.kill_sessions, nothing),
     "killAllSessions": Command(process.kill_sessions, on_cluster("killAnySession")),
+    "killAllSessionsByPattern": Command(process.kill_sessions, on_cluster("killAnySession")),
     # documents
     "find": Command(reads.find, on_collection("find"), in_transaction=True),
     "aggregate": Command(reads.aggregate, of_aggregate, in_transaction=True),
@@ -155,12 +176,18 @@ COMMANDS: dict[str, Command] = {
     "listIndexes": Command(metadata.list_indexes, on_collection("listIndexes")),
     "create": Command(metadata.create, on_collection("createCollection")),
     "createIndexes": Command(metadata.create_indexes, on_collection("createIndex")),
-    "dropIndexes": Command(metadata.on_primary_shard("_shardsvrDropIndexes"), on_collection("dropIndex")),
+    "dropIndexes": _drop_indexes,
+    "deleteIndexes": _drop_indexes,
     "collMod": Command(metadata.on_primary_shard("_shardsvrCollMod"), on_collection("collMod")),
     "drop": Command(metadata.on_primary_shard("_shardsvrDropCollection"), on_collection("dropCollection")),
-    "dropDatabase": Command(metadata.on_primary_shard("_shardsvrDropDatabase"), on_database("dropDatabase")),
-    "collStats": Command(metadata.collection_stats, on_collection("collStats")),
-    "dbStats": Command(metadata.database_stats, on_database("dbStats")),
+    "dropDatabase": Command(metadata.drop_database, on_database("dropDatabase")),
+    "renameCollection": Command(upkeep.rename_collection, of_rename),
+    "collStats": _collection_stats,
+    "collstats": _collection_stats,
+    "dbStats": _database_stats,
+    "dbstats": _database_stats,
+    "dataSize": Command(upkeep.data_size, on_namespace("find")),
+    "planCacheClear": Command(upkeep.on_owners, on_collection("planCacheWrite")),
     "validate": Command(metadata.validate, on_collection("validate")),
     # shards and ranges
     "addShard": Command(metadata.add_shard, on_cluster("addShard")),
@@ -172,40 +199,42 @@ COMMANDS: dict[str, Command] = {
     "enableSharding": Command(metadata.enable_sharding, on_named_database("enableSharding")),
     "movePrimary": Command(metadata.move_primary, on_named_database("moveChunk")),
     "shardCollection": Command(metadata.shard_collection, on_namespace("enableSharding")),
-    "reshardCollection": Command(metadata.as_configsvr("_configsvrReshardCollection", concern=False),
+    "reshardCollection": Command(metadata.as_configsvr("_configsvrReshardCollection"),
                                  on_namespace("reshardCollection")),
-    "refineCollectionShardKey": Command(metadata.as_configsvr("_configsvrRefineCollectionShardKey", concern=False),
-                                        on_namespace("refineCollectionShardKey")),
+    "refineCollectionShardKey": Command(metadata.refine_shard_key, on_namespace("refineCollectionShardKey")),
     "split": Command(metadata.split, on_namespace("splitChunk")),
+    "mergeChunks": Command(upkeep.merge_chunks, on_namespace("splitChunk")),
+    "clearJumboFlag": Command(upkeep.clear_jumbo_flag, on_namespace("clearJumboFlag")),
+    "getShardVersion": Command(upkeep.get_shard_version, on_namespace("getShardVersion")),
     "moveRange": _move,
     "moveChunk": _move,
-    "configureCollectionBalancing": Command(metadata.as_configsvr("_configsvrConfigureCollectionBalancing"),
-                                            on_namespace("enableSharding")),
-    "balancerCollectionStatus": Command(metadata.as_configsvr("_configsvrBalancerCollectionStatus"),
-                                        on_namespace("enableSharding")),
-    "balancerStart": Command(metadata.as_configsvr("_configsvrBalancerStart"), on_balancer("update")),
-    "balancerStop": Command(metadata.as_configsvr("_configsvrBalancerStop"), on_balancer("update")),
-    "balancerStatus": Command(metadata.as_configsvr("_configsvrBalancerStatus"), on_balancer("find")),
-    "addShardToZone": _config("_configsvrAddShardToZone", "enableSharding"),
-    "removeShardFromZone": _config("_configsvrRemoveShardFromZone", "enableSharding"),
+    "configureCollectionBalancing": _of_collection("_configsvrConfigureCollectionBalancing"),
+    "balancerCollectionStatus": _of_collection("_configsvrBalancerCollectionStatus"),
+    "balancerStart": _balancer("_configsvrBalancerStart", "update"),
+    "balancerStop": _balancer("_configsvrBalancerStop", "update"),
+    "balancerStatus": _balancer("_configsvrBalancerStatus", "find"),
+    "addShardToZone": _zone("_configsvrAddShardToZone"),
+    "removeShardFromZone": _zone("_configsvrRemoveShardFromZone"),
     "updateZoneKeyRange": Command(metadata.as_configsvr("_configsvrUpdateZoneKeyRange"),
                                   on_namespace("enableSharding")),
     # users, roles, settings
     "createUser": _users("createUser", "grantRole"),
     "updateUser": _users("changeCustomData", "changePassword", "grantRole", "revokeRole"),
     "dropUser": _users("dropUser"),
+    "dropAllUsersFromDatabase": _users("dropUser"),
     "grantRolesToUser": _users("grantRole"),
     "revokeRolesFromUser": _users("revokeRole"),
     "createRole": _users("createRole", "grantRole"),
     "updateRole": _users("revokeRole", "grantRole"),
     "dropRole": _users("dropRole"),
+    "dropAllRolesFromDatabase": _users("dropRole"),
     "grantPrivilegesToRole": _users("grantRole"),
     "revokePrivilegesFromRole": _users("revokeRole"),
     "grantRolesToRole": _users("grantRole"),
     "revokeRolesFromRole": _users("revokeRole"),
     "usersInfo": Command(metadata.on_config, on_database("viewUser")),
     "rolesInfo": Command(metadata.on_config, on_database("viewRole")),
-    "invalidateUserCache": Command(metadata.user_command, on_cluster("invalidateUserCache")),
+    "invalidateUserCache": Command(metadata.invalidate_user_cache, on_cluster("invalidateUserCache")),
     "setDefaultRWConcern": Command(metadata.set_default_rw_concern, on_cluster("setDefaultRWConcern")),
     "getDefaultRWConcern": Command(metadata.on_config, on_cluster("getDefaultRWConcern")),
     "setFeatureCompatibilityVersion": Command(metadata.on_config, on_cluster("setFeatureCompatibilityVersion")),
@@ -214,10 +243,25 @@ COMMANDS: dict[str, Command] = {
     "connPoolStats": Command(process.conn_pool_stats, on_cluster("connPoolStats")),
     "hostInfo": Command(process.host_info, on_cluster("hostInfo")),
     "getParameter": Command(process.get_parameter, on_cluster("getParameter")),
+    "setParameter": Command(upkeep.set_parameter, on_cluster("setParameter")),
+    "listCommands": Command(upkeep.list_commands, None),
+    "currentOp": Command(upkeep.current_op, on_cluster("inprog")),
+    "killOp": Command(upkeep.kill_op, on_cluster("killop")),
     "getCmdLineOpts": Command(process.get_cmd_line_opts, on_cluster("getCmdLineOpts")),
     "getLog": Command(process.get_log, on_cluster("getLog")),
     "replSetGetStatus": Command(process.refuse_repl_set_status, nothing),
     "configureFailPoint": Command(process.configure_fail_point, nothing),
+}  # fmt: skip
+
+
+ADMIN_ONLY = {
+    "listDatabases", "renameCollection", "addShard", "addshard", "removeShard", "listShards", "getShardMap",
+    "flushRouterConfig", "enableSharding", "movePrimary", "shardCollection", "reshardCollection",
+    "refineCollectionShardKey", "split", "mergeChunks", "clearJumboFlag", "moveRange", "moveChunk",
+    "configureCollectionBalancing", "balancerCollectionStatus", "balancerStart", "balancerStop", "balancerStatus",
+    "addShardToZone", "removeShardFromZone", "updateZoneKeyRange", "setDefaultRWConcern", "getDefaultRWConcern",
+    "setFeatureCompatibilityVersion", "getParameter", "setParameter", "getCmdLineOpts", "getLog", "currentOp", "killOp",
+    "replSetGetStatus", "configureFailPoint",
 }  # fmt: skip
 
 
@@ -235,6 +279,13 @@ def run(op: Operation) -> Mapping[str, Any]:
     Raises: CommandError, MemberError.
     """
     command = command_of(op.name)
+    if op.db == "local":
+        raise CommandError("IllegalOperation", "Can't use 'local' database through mongos")
+    if command.needs is not None and op.login.user is None:
+        op.login.require(op.name, op.db, ())
+    if op.name in ADMIN_ONLY and op.db != "admin":
+        raise CommandError("Unauthorized", f"{op.name} may only be run against the admin database.")
+    shapes.check(op.body)
     if command.needs is not None:
         op.login.require(op.name, op.db, command.needs(op))
     if op.body.get("autocommit") is False and op.name not in ("commitTransaction", "abortTransaction"):

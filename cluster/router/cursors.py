@@ -33,6 +33,8 @@ class Cursor:
     address: str
     versions: Mapping[str, Any]
     session: Mapping[str, Any] | None = None
+    # The client's session in which it was opened, and must be read.
+    lsid: Mapping[str, Any] | None = None
     used_at: float = field(default_factory=time.monotonic)
 
 

@@ -11,6 +11,9 @@ CODES = {
     "FailedToParse": 9,
     "Unauthorized": 13,
     "TypeMismatch": 14,
+    "NoSuchKey": 4,
+    "UserNotFound": 11,
+    "ProtocolError": 17,
     "AuthenticationFailed": 18,
     "IllegalOperation": 20,
     "InvalidBSON": 22,
@@ -25,10 +28,12 @@ CODES = {
     "InvalidNamespace": 73,
     "NetworkTimeout": 89,
     "ShutdownInProgress": 91,
+    "OperationFailed": 96,
     "CommandNotSupported": 115,
     "NamespaceNotSharded": 118,
     "FailedToSatisfyReadPreference": 133,
     "CommandNotSupportedOnView": 166,
+    "CommandOnShardedViewNotSupportedOnMongod": 169,
     "TimeProofMismatch": 204,
     "InvalidResumeToken": 260,
     "StaleConfig": 13388,
@@ -37,6 +42,10 @@ CODES = {
     "OperationNotSupportedInTransaction": 263,
     "ShardCannotRefreshDueToLocksHeld": 267,
     "TooManyFilesOpen": 264,
+    # Codes without a name of their own
+    "Location40414": 40414,
+    "Location40415": 40415,
+    "Location50738": 50738,
 }
 
 # "Not applied, and another member may do it" and "the connection or the member went away": what may be retried.

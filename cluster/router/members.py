@@ -77,6 +77,7 @@ class Pool:
         self.address, self._key = address, key
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
+        self._created = 0
         self._busy: set[Connection] = set()
 
     def call(self, body: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
@@ -100,6 +101,7 @@ class Pool:
                 return connection
         connection = Connection(self.address, self._key)
         with self._lock:
+            self._created += 1
             self._busy.add(connection)
         return connection
 
@@ -126,7 +128,7 @@ class Pool:
 
     def counts(self) -> dict[str, int]:
         with self._lock:
-            return {"inUse": len(self._busy), "available": len(self._idle)}
+            return {"inUse": len(self._busy), "available": len(self._idle), "created": self._created}
 
 
 class ReplicaSet:

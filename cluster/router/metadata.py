@@ -3,7 +3,8 @@
 Each handler turns a command of a mongos into the internal command that a mongos would send.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .chunks import Table
@@ -28,6 +29,11 @@ def user_command(op: Operation) -> dict[str, Any]:
     reply = op.on_config(op.forwarded(writeConcern=op.body.get("writeConcern") or MAJORITY))
     op.login.forget_privileges()
     return reply
+
+
+def invalidate_user_cache(op: Operation) -> dict[str, Any]:
+    op.login.forget_privileges()
+    return {"ok": 1.0}
 
 
 def set_default_rw_concern(op: Operation) -> dict[str, Any]:
@@ -89,6 +95,8 @@ def flush_router_config(op: Operation) -> dict[str, Any]:
 def list_databases(op: Operation) -> dict[str, Any]:
     """`listDatabases`: sizes summed over the shards; without `listDatabases` only those the user has anything on."""
     body = op.without_session(**{"$db": "admin"})
+    body.pop("nameOnly", None)
+    body.pop("authorizedDatabases", None)
     sizes: dict[str, int] = {}
     for where in [op.grid.config, *op.grid.shards.values()]:
         for found in checked(op.grid.call(where, body, op.deadline, Retry.IDEMPOTENT))["databases"]:
@@ -104,12 +112,22 @@ def list_databases(op: Operation) -> dict[str, Any]:
 
 def enable_sharding(op: Operation) -> dict[str, Any]:
     """`enableSharding: <db>`: the database exists afterwards, with a primary shard."""
-    op.catalog.ensure_database(str(op.body[op.name]), op.body.get("primaryShard"))
-    return {"ok": 1.0}
+    name, primary = str(op.body[op.name]), op.body.get("primaryShard")
+    if name in ("admin", "local"):
+        raise CommandError("InvalidOptions", f"database {name} cannot be sharded")
+    if primary is None:
+        op.catalog.ensure_database(name)
+        return {"ok": 1.0}
+    body = {"_configsvrCreateDatabase": name, "primaryShardId": primary, "writeConcern": MAJORITY, "$db": "admin"}
+    reply = op.on_config(body)
+    op.catalog.forget_database(name)
+    return {"ok": 1.0} if reply.get("ok") else reply
 
 
 def move_primary(op: Operation) -> dict[str, Any]:
     name = str(op.body[op.name])
+    if name in ("admin", "config", "local"):
+        raise CommandError("InvalidOptions", f"Can't move primary for {name} database")
     where = op.catalog.database(name)
     if where is None:
         raise CommandError("NamespaceNotFound", f"database {name} not found")
@@ -137,6 +155,13 @@ def on_primary_shard(internal: str, **fields: Any) -> Handler:
         return reply
 
     return handler
+
+
+def drop_database(op: Operation) -> dict[str, Any]:
+    if op.db in ("admin", "config"):
+        raise CommandError("IllegalOperation", f"Cannot drop the {op.db} database")
+    reply = on_primary_shard("_shardsvrDropDatabase")(op)
+    return {"dropped": op.db, **reply} if reply.get("ok") else reply
 
 
 def _missing(op: Operation) -> dict[str, Any]:
@@ -248,7 +273,7 @@ def shard_collection(op: Operation) -> dict[str, Any]:
 # -- ranges
 
 
-def _table(op: Operation, namespace: str) -> Table:
+def table_of(op: Operation, namespace: str) -> Table:
     op.catalog.forget(namespace)
     table = op.catalog.table(namespace)
     if table is None:
@@ -264,17 +289,28 @@ def move_range(op: Operation) -> dict[str, Any]:
     for name in ("min", "max", "waitForDelete", "forceJumbo"):
         if name in op.body:
             body[name] = op.body[name]
+    started = time.monotonic()
     if "min" not in body and "max" not in body:
-        chunk = _chunk_of(op, namespace)
+        chunk = chunk_of(op, namespace)
         body["min"], body["max"] = chunk["min"], chunk["max"]
+    reply = op.on_config(body)
+    op.catalog.forget(namespace)
+    return {"millis": int((time.monotonic() - started) * 1000), **reply} if reply.get("ok") else reply
+
+
+def refine_shard_key(op: Operation) -> dict[str, Any]:
+    """`refineCollectionShardKey: "<ns>", key: {...}`, of the collection as it is now."""
+    namespace = str(op.body[op.name])
+    body = {"_configsvrRefineCollectionShardKey": namespace, "key": op.body.get("key"), "$db": "admin",
+            "epoch": table_of(op, namespace).epoch, "writeConcern": MAJORITY}  # fmt: skip
     reply = op.on_config(body)
     op.catalog.forget(namespace)
     return reply
 
 
-def _chunk_of(op: Operation, namespace: str) -> Mapping[str, Any]:
+def chunk_of(op: Operation, namespace: str) -> Mapping[str, Any]:
     """The chunk that `find`, `bounds` or `middle` of a command names."""
-    table = _table(op, namespace)
+    table = table_of(op, namespace)
     if "bounds" in op.body:
         low, high = op.body["bounds"]
         return {"min": low, "max": high, "shard": table.shard_of(low)}
@@ -284,6 +320,8 @@ def _chunk_of(op: Operation, namespace: str) -> Mapping[str, Any]:
     from .keys import ordered
 
     by_bound = "middle" in op.body
+    if by_bound and set(point) != set(table.fields):
+        raise CommandError("BadValue", f"{op.name} at a key that is not of the form of the shard key {table.fields}")
     place = tuple(ordered(point[name]) for name, _ in table.key) if by_bound else table.place_of(point)
     chunks = op.grid.config_find("chunks", {"uuid": table.uuid})
     inside = [chunk for chunk in chunks if tuple(ordered(chunk["min"][name]) for name, _ in table.key) <= place]
@@ -293,7 +331,7 @@ def _chunk_of(op: Operation, namespace: str) -> Mapping[str, Any]:
 def split(op: Operation) -> dict[str, Any]:
     """`split: "<ns>"` at `middle`, or in the middle of the chunk that `find` or `bounds` names."""
     namespace = str(op.body[op.name])
-    table, chunk = _table(op, namespace), _chunk_of(op, namespace)
+    table, chunk = table_of(op, namespace), chunk_of(op, namespace)
     shard = op.grid.shard(chunk["shard"])
     if "middle" in op.body:
         points = [op.body["middle"]]
@@ -326,10 +364,24 @@ def collection_stats(op: Operation) -> dict[str, Any]:
         sums = {name: sum(reply.get(name, 0) for reply in replies) for name in
                 ("count", "size", "storageSize", "totalIndexSize", "totalSize", "numOrphanDocs")}  # fmt: skip
         parts = dict(zip(shards, replies, strict=True))
-        return {"sharded": isinstance(where, Table), "ns": op.namespace, **sums, "nindexes": replies[0].get("nindexes"),
+        sums["avgObjSize"] = sums["size"] * int(op.body.get("scale") or 1) // max(sums["count"], 1)
+        whole = {name: replies[0][name] for name in ("capped", "scaleFactor", "nindexes") if name in replies[0]}
+        if not isinstance(where, Table):
+            whole["primary"] = where.primary
+        return {"sharded": isinstance(where, Table), "ns": op.namespace, **sums, **whole,
+                "indexSizes": _added(reply.get("indexSizes") or {} for reply in replies),
                 "nchunks": len(where.lows) if isinstance(where, Table) else 1, "shards": parts, "ok": 1.0}  # fmt: skip
 
     return op.retargeted(lambda: reply_of(attempt))
+
+
+def _added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Numbers by name, added up."""
+    sums: dict[str, int] = {}
+    for part in parts:
+        for name, number in part.items():
+            sums[name] = sums.get(name, 0) + number
+    return sums
 
 
 def database_stats(op: Operation) -> dict[str, Any]:
@@ -340,7 +392,8 @@ def database_stats(op: Operation) -> dict[str, Any]:
         parts[shard.name or name] = checked(op.grid.call(shard, body, op.deadline, Retry.IDEMPOTENT))
     names = ("collections", "views", "objects", "dataSize", "storageSize", "indexes", "indexSize", "totalSize")
     sums = {name: sum(part.get(name, 0) for part in parts.values()) for name in names}
-    return {"raw": parts, "db": op.db, **sums, "ok": 1.0}
+    average = sums["dataSize"] * int(op.body.get("scale") or 1) / max(sums["objects"], 1)
+    return {"raw": parts, "db": op.db, **sums, "avgObjSize": average, "ok": 1.0}
 
 
 def validate(op: Operation) -> dict[str, Any]:

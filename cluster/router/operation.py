@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Router:
     stopping: threading.Event = field(default_factory=threading.Event)
     test_commands: bool = False
     fail_points: dict[str, Any] = field(default_factory=dict)
+    # Commands by name, and bytes by direction. Added up without a lock: a count that is lost now and then is no matter.
+    counts: Counter[str] = field(default_factory=Counter)
     started_at: float = field(default_factory=time.time)
 
 

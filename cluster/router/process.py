@@ -1,23 +1,28 @@
 """Commands about the router itself: handshake, login, sessions, numbers."""
 
 import datetime
+import json
 import os
 import platform
 import socket
 import time
+import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from bson import Int64
+from bson import Binary, Int64
 
 from .errors import CommandError
 from .operation import Operation
 from .reads import close_cursor
-from .shards import Retry
+from .shards import Retry, checked
 from .wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES
 
 # MongoDB 6.0, the servers for which the stand-in knows the internal commands.
 MAX_WIRE_VERSION = 17
 SUPPORTED_SERVER = "6.0"
+SESSION_TIMEOUT_MINUTES = 30
+STAND_IN_WARNING = "This is Shardboard's stand-in for mongos, for development and tests only"
 
 
 def hello(op: Operation) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def hello(op: Operation) -> dict[str, Any]:
         "maxMessageSizeBytes": MAX_MESSAGE_BYTES,
         "maxWriteBatchSize": 100_000,
         "localTime": datetime.datetime.now(datetime.UTC),
-        "logicalSessionTimeoutMinutes": 30,
+        "logicalSessionTimeoutMinutes": SESSION_TIMEOUT_MINUTES,
         "connectionId": op.client.id if op.client else 0,
         "minWireVersion": 0,
         "maxWireVersion": MAX_WIRE_VERSION,
@@ -93,6 +98,10 @@ def end_sessions(op: Operation) -> dict[str, Any]:
     return {"ok": 1.0}
 
 
+def start_session(op: Operation) -> dict[str, Any]:
+    return {"id": {"id": Binary.from_uuid(uuid.uuid4())}, "timeoutMinutes": SESSION_TIMEOUT_MINUTES, "ok": 1.0}
+
+
 def refresh_sessions(op: Operation) -> dict[str, Any]:
     return {"ok": 1.0}
 
@@ -103,11 +112,23 @@ def kill_sessions(op: Operation) -> dict[str, Any]:
     body.pop("lsid", None)
     if op.name == "killSessions":
         body["killSessions"] = [{"id": session["id"], "uid": op.session_uid} for session in op.body["killSessions"]]
+    if op.name == "killAllSessions":
+        _require_users(op)
     for shard in op.grid.shards.values():
-        op.grid.call(shard, body, op.deadline, Retry.IDEMPOTENT)
+        checked(op.grid.call(shard, body, op.deadline, Retry.IDEMPOTENT))
+    ids = [session["id"] for session in op.body["killSessions"]] if op.name == "killSessions" else None
     for cursor in op.router.cursors.of_owner(op.login.identity):
-        close_cursor(op, cursor)
+        if not ids or (cursor.lsid and cursor.lsid["id"] in ids):
+            close_cursor(op, cursor)
     return {"ok": 1.0}
+
+
+def _require_users(op: Operation) -> None:
+    """Raises: CommandError UserNotFound for a user that is named and does not exist."""
+    for user in op.body[op.name]:
+        named = {"user": user["user"], "db": user["db"]}
+        if not op.on_config({"usersInfo": named, "$db": "admin"}, Retry.IDEMPOTENT).get("users"):
+            raise CommandError("UserNotFound", f'User "{user["user"]}@{user["db"]}" not found')
 
 
 def server_status(op: Operation) -> dict[str, Any]:
@@ -120,22 +141,47 @@ def server_status(op: Operation) -> dict[str, Any]:
         "pid": Int64(os.getpid()),
         "uptime": up_s,
         "uptimeMillis": Int64(up_s * 1000),
+        "uptimeEstimate": Int64(up_s),
         "localTime": datetime.datetime.now(datetime.UTC),
         "connections": {
             "current": router.connections.current,
             "available": router.connections.available,
             "totalCreated": router.connections.total,
-        },  # fmt: skip
+            "active": sum(connection.is_busy for connection in router.connections.snapshot()),
+        },
+        **_traffic(router.counts),
+        "asserts": {"regular": 0, "warning": 0, "msg": 0, "user": 0, "rollovers": 0},
+        "sharding": _sharding(op),
         "metrics": {"cursor": {"open": {"total": len(router.cursors)}}},
-        "mem": {"resident": _resident_mib(), "supported": True, "bits": 64},
+        "mem": {"resident": _memory_mib(1), "virtual": _memory_mib(0), "supported": True, "bits": 64},
         "shardboardStandIn": True,
         "ok": 1.0,
     }
 
 
-def _resident_mib() -> int:
+OPCOUNTERS = {"insert": "insert", "query": "find", "update": "update", "delete": "delete", "getmore": "getMore"}
+
+
+def _traffic(counts: Mapping[str, int]) -> dict[str, Any]:
+    requests = sum(count for name, count in dict(counts).items() if not name.startswith("bytes "))
+    opcounters = {name: Int64(counts[command]) for name, command in OPCOUNTERS.items()}
+    opcounters["command"] = Int64(requests - sum(opcounters.values()))
+    network = {"bytesIn": counts["bytes in"], "bytesOut": counts["bytes out"], "numRequests": requests}
+    return {"opcounters": opcounters, "network": {name: Int64(number) for name, number in network.items()}}
+
+
+def _sharding(op: Operation) -> dict[str, Any]:
+    config = op.grid.config
+    return {
+        "configsvrConnectionString": f"{config.name}/{','.join(config.members or config.seeds)}",
+        "lastSeenConfigServerOpTime": {"ts": op.grid.clock.now, "t": Int64(-1)},
+    }
+
+
+def _memory_mib(field: int) -> int:
+    """A field of /proc/self/statm: 0 is virtual, 1 is resident."""
     with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
+        return int(statm.read().split()[field]) * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
 
 
 def conn_pool_stats(op: Operation) -> dict[str, Any]:
@@ -143,11 +189,12 @@ def conn_pool_stats(op: Operation) -> dict[str, Any]:
     for where in [op.grid.config, *op.grid.shards.values()]:
         for address, pool in where.pools().items():
             hosts[address] = pool.counts()
-    total = {name: sum(counts[name] for counts in hosts.values()) for name in ("inUse", "available")}
+    total = {name: sum(counts[name] for counts in hosts.values()) for name in ("inUse", "available", "created")}
     sets = {where.name: {"hosts": [{"addr": address, "ok": True, "ismaster": address == where.primary}
                                    for address in where.members]} for where in op.grid.shards.values()}  # fmt: skip
     return {"numClientConnections": sum(total.values()), "totalInUse": total["inUse"],
-            "totalAvailable": total["available"], "hosts": hosts, "replicaSets": sets, "ok": 1.0}  # fmt: skip
+            "totalAvailable": total["available"], "totalCreated": total["created"],
+            "hosts": hosts, "replicaSets": sets, "ok": 1.0}  # fmt: skip
 
 
 def is_db_grid(op: Operation) -> dict[str, Any]:
@@ -159,18 +206,30 @@ def whats_my_uri(op: Operation) -> dict[str, Any]:
 
 
 def host_info(op: Operation) -> dict[str, Any]:
-    return {"system": {"hostname": socket.gethostname(), "numCores": os.cpu_count(), "cpuArch": platform.machine()},
-            "os": {"type": platform.system(), "name": platform.platform()}, "ok": 1.0}  # fmt: skip
+    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    system = {"currentTime": datetime.datetime.now(datetime.UTC), "hostname": socket.gethostname(), "cpuAddrSize": 64,
+              "memSizeMB": Int64(memory_mib), "memLimitMB": Int64(memory_mib), "numCores": os.cpu_count(),
+              "cpuArch": platform.machine(), "numaEnabled": False}  # fmt: skip
+    os_ = {"type": platform.system(), "name": platform.platform(), "version": platform.release()}
+    return {"system": system, "os": os_, "extra": {}, "ok": 1.0}
 
 
 def get_cmd_line_opts(op: Operation) -> dict[str, Any]:
-    return {"argv": ["mongos"], "parsed": {"net": {"port": int(op.router.address.rpartition(":")[2])}}, "ok": 1.0}
+    parsed = {"net": {"port": int(op.router.address.rpartition(":")[2])}, "security": {"keyFile": "<keyFile>"},
+              "sharding": {"configDB": _sharding(op)["configsvrConnectionString"]}}  # fmt: skip
+    return {"argv": ["mongos"], "parsed": parsed, "ok": 1.0}
 
 
 def get_log(op: Operation) -> dict[str, Any]:
-    if op.body["getLog"] == "*":
+    """`getLog`: the log is a file; what a shell shows at start is that this is a stand-in."""
+    name = op.body["getLog"]
+    if name == "*":
         return {"names": ["global", "startupWarnings"], "ok": 1.0}
-    return {"totalLinesWritten": 0, "log": [], "ok": 1.0}
+    if name not in ("global", "startupWarnings"):
+        raise CommandError("OperationFailed", f"no RamLog named: {name}")
+    started = datetime.datetime.fromtimestamp(op.router.started_at, datetime.UTC).isoformat(timespec="milliseconds")
+    line = {"t": {"$date": started}, "s": "W", "c": "CONTROL", "id": 0, "ctx": "main", "msg": STAND_IN_WARNING}
+    return {"totalLinesWritten": 1, "log": [json.dumps(line)], "ok": 1.0}
 
 
 def configure_fail_point(op: Operation) -> dict[str, Any]:

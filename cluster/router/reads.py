@@ -4,7 +4,7 @@ A find that one shard can answer goes straight to it; every other read goes thro
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -12,13 +12,15 @@ from bson.raw_bson import RawBSONDocument
 from . import merge, streams
 from .chunks import Database, Table
 from .cursors import Cursor
-from .errors import CommandError
+from .errors import CODES, CommandError
 from .keys import UnsupportedKey
 from .operation import TRANSACTION_FIELDS, Operation, latest, owners, versions
 from .shards import MemberError, Reply, Retry, checked
 from .wire import ConnectionLost
 
 GET_MORE_LIMIT_S = 60.0
+# Distinct values of a view over a sharded collection: as many as one reply holds.
+MAX_VIEW_ROWS = 1_000_000
 
 
 def find(op: Operation) -> dict[str, Any]:
@@ -63,7 +65,9 @@ def _several(op: Operation) -> dict[str, Any]:
 def _through_cluster(op: Operation, name: str) -> dict[str, Any]:
     """Run a read as `name` in a session of the router's own, which lives as long as its cursor."""
     session = op.router.cursors.borrow_session()
-    body = op.with_read_concern(op.without_session(lsid=session))
+    body = op.without_session(lsid=session)
+    if not reads_local_state(op.body.get("pipeline")):
+        body = op.with_read_concern(body)
     body = {name: body.pop(op.name), **body}
     if "$readPreference" in op.body:
         body["$readPreference"] = op.body["$readPreference"]
@@ -84,7 +88,16 @@ def _keep_cursor(
     cursor = reply.get("cursor") if reply.get("ok") else None
     if cursor and cursor["id"]:
         op.router.cursors.add(
-            Cursor(cursor["id"], cursor["ns"], op.login.identity, reply.where, reply.address, version or {}, session)
+            Cursor(
+                cursor["id"],
+                cursor["ns"],
+                op.login.identity,
+                reply.where,
+                reply.address,
+                version or {},
+                session,
+                op.lsid,
+            )
         )
     return reply
 
@@ -92,8 +105,15 @@ def _keep_cursor(
 def get_more(op: Operation) -> dict[str, Any]:
     """`getMore`, on the member that holds the cursor."""
     cursor = op.router.cursors.find(op.body["getMore"], op.login.identity)
+    if cursor.namespace.partition(".")[2] != op.body["collection"]:
+        raise CommandError("Unauthorized", f"Requested getMore on {op.db}.{op.body['collection']}, but the "
+                           f"cursor belongs to a different namespace, {cursor.namespace}")  # fmt: skip
     if isinstance(cursor, streams.ChangeStream):
         return streams.get_more(op, cursor)
+    if cursor.lsid != op.lsid:
+        raise CommandError(
+            "Location50738", f"Cannot run getMore on cursor {cursor.id}, which was created in another session"
+        )
     wait_ms = op.body.get("maxTimeMS")
     op.deadline = time.monotonic() + GET_MORE_LIMIT_S + (wait_ms / 1000 if wait_ms else 0)
     if cursor.session is not None:
@@ -171,6 +191,15 @@ def aggregate(op: Operation) -> dict[str, Any]:
     return _through_cluster(op, "clusterAggregate")
 
 
+# What a member says of itself: no default read concern goes with it.
+LOCAL_STATE = ("$currentOp", "$listLocalSessions", "$planCacheStats")
+
+
+def reads_local_state(pipeline: Any) -> bool:
+    """Whether a pipeline begins with a stage that reads no documents."""
+    return bool(pipeline) and next(iter(pipeline[0]), "") in LOCAL_STATE
+
+
 def writes_out(pipeline: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a pipeline ends in `$out` or `$merge`."""
     return bool(pipeline) and next(iter(pipeline[-1]), "") in ("$out", "$merge")
@@ -203,7 +232,7 @@ def count(op: Operation) -> dict[str, Any]:
         total = max(sum(reply.get("n", 0) for reply in replies) - skip, 0)
         return {"n": min(total, limit) if limit else total, "ok": 1.0, **latest(replies)}
 
-    return op.retargeted(lambda: reply_of(attempt))
+    return _or_of_view(op, op.retargeted(lambda: reply_of(attempt)), _counted)
 
 
 def distinct(op: Operation) -> dict[str, Any]:
@@ -219,7 +248,41 @@ def distinct(op: Operation) -> dict[str, Any]:
         replies = scatter_or_stale(op, body, where, owners(where, op.body.get("query") or {}, op.body.get("collation")))
         return {"values": _union([reply["values"] for reply in replies]), "ok": 1.0, **latest(replies)}
 
-    return op.retargeted(lambda: reply_of(attempt))
+    return _or_of_view(op, op.retargeted(lambda: reply_of(attempt)), _distinguished)
+
+
+def _or_of_view(
+    op: Operation, reply: dict[str, Any], run: Callable[[Operation, str, list[Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """The reply, or `run` on what a view of a sharded collection stands for: a shard leaves that to the router."""
+    if reply.get("code") != CODES["CommandOnShardedViewNotSupportedOnMongod"]:
+        return reply
+    view = reply["resolvedView"]
+    return run(op, str(view["ns"]).partition(".")[2], list(view["pipeline"]))
+
+
+def _counted(op: Operation, collection: str, pipeline: list[Any]) -> dict[str, Any]:
+    skip, limit = int(op.body.get("skip") or 0), abs(int(op.body.get("limit") or 0))
+    stages = [{"$match": op.body.get("query") or {}}]
+    stages += [{name: number} for name, number in (("$skip", skip), ("$limit", limit)) if number]
+    found = _aggregated(op, collection, [*pipeline, *stages, {"$count": "n"}])
+    return {"n": found[0]["n"] if found else 0, "ok": 1.0}
+
+
+def _distinguished(op: Operation, collection: str, pipeline: list[Any]) -> dict[str, Any]:
+    field = f"${op.body['key']}"
+    stages: list[Any] = [{"$match": op.body.get("query") or {}}, {"$match": {field[1:]: {"$exists": True}}}]
+    stages += [{"$unwind": {"path": field, "preserveNullAndEmptyArrays": True}}, {"$group": {"_id": field}}]
+    return {"values": [row["_id"] for row in _aggregated(op, collection, pipeline + stages)], "ok": 1.0}
+
+
+def _aggregated(op: Operation, collection: str, pipeline: list[Any]) -> list[Any]:
+    body = {"aggregate": collection, "pipeline": pipeline, "cursor": {"batchSize": MAX_VIEW_ROWS}, "$db": op.db}
+    for name in ("collation", "readConcern", "maxTimeMS", "comment"):
+        if name in op.body:
+            body[name] = op.body[name]
+    reply = checked(_through_cluster(Operation(op.router, body, op.login), "clusterAggregate"))
+    return list(reply["cursor"]["firstBatch"])
 
 
 def scatter_or_stale(op: Operation, body: dict[str, Any], where: Table | Database, shards: Sequence[str]) -> Any:
@@ -250,8 +313,9 @@ def _union(lists: Sequence[Sequence[Any]]) -> list[Any]:
     return [found[place] for place in sorted(found)]
 
 
-EXPLAINED_BY_ROUTER_CODE = {"find": "clusterFind", "aggregate": "clusterAggregate", "update": "clusterUpdate",
-                            "delete": "clusterDelete"}  # fmt: skip
+# Not update and delete: a member that is asked to explain clusterUpdate asks itself, again and again, until it runs out
+# of files and dies.
+EXPLAINED_BY_ROUTER_CODE = {"find": "clusterFind", "aggregate": "clusterAggregate"}
 
 
 def explain(op: Operation) -> dict[str, Any]:
@@ -269,23 +333,49 @@ def explain(op: Operation) -> dict[str, Any]:
     return _explain_direct(op, name, inner, verbosity)
 
 
+WRITE_STATEMENTS = {"update": "updates", "delete": "deletes"}
+
+
+def _query_of(name: str, inner: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
+    """The filter of a command that is explained, and its collation. Of several statements none can be explained."""
+    if name not in WRITE_STATEMENTS:
+        return inner.get("query") or {}, inner.get("collation")
+    statements = inner.get(WRITE_STATEMENTS[name])
+    if not isinstance(statements, list) or len(statements) != 1 or not isinstance(statements[0].get("q"), Mapping):
+        raise CommandError("InvalidOptions", "explain needs exactly one statement")
+    return statements[0]["q"], statements[0].get("collation")
+
+
 def _explain_direct(op: Operation, name: str, inner: dict[str, Any], verbosity: dict[str, Any]) -> dict[str, Any]:
     """Plans of commands that only shards explain, under the stage that a mongos would name."""
     table = op.catalog.table(f"{op.db}.{inner[name]}")
     where = table or op.catalog.database(op.db)
     if where is None:
         raise CommandError("NamespaceNotFound", f"database {op.db} does not exist")
-    query = inner.get("query") or {}
+    query, collation = _query_of(name, inner)
     if name.lower() == "findandmodify" and isinstance(where, Table) and not where.pins_whole_key(query):
         raise CommandError("ShardKeyNotFound", "Query for sharded findAndModify must contain the shard key")
-    shards = owners(where, query, inner.get("collation"))
-    plans = []
+    shards = owners(where, query, collation)
+    plans, stats = [], []
     for shard in shards:
         body = {"explain": inner, **verbosity, "$db": op.db, **versions(shard, where)}
         reply = checked(op.grid.call(op.grid.shard(shard), body, op.deadline, Retry.IDEMPOTENT))
         plan = dict(reply["queryPlanner"].items())
         plans.append({"shardName": shard, "connectionString": op.grid.shard(shard).name, **plan})
-    writes = name.lower() == "findandmodify"
+        stats.append(reply.get("executionStats") or {})
+    writes = name in WRITE_STATEMENTS
     stage = "SHARD_WRITE" if writes else "SINGLE_SHARD" if len(shards) == 1 else "SHARD_MERGE"
     planner = {"mongosPlannerVersion": 1, "winningPlan": {"stage": stage, "shards": plans}}
-    return {"queryPlanner": planner, "ok": 1.0}
+    return {"queryPlanner": planner, **_summed(stage, shards, stats), "ok": 1.0}
+
+
+def _summed(stage: str, shards: Sequence[str], stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`executionStats` over the shards; nothing when only the plan was asked for."""
+    if not any(stats):
+        return {}
+    names = ("nReturned", "totalKeysExamined", "totalDocsExamined")
+    sums = {name: sum(part.get(name, 0) for part in stats) for name in names}
+    parts = [{"shardName": shard, **dict(part.items())} for shard, part in zip(shards, stats, strict=True)]
+    slowest_ms = max(part.get("executionTimeMillis", 0) for part in stats)
+    stages = {"stage": stage, "shards": parts}
+    return {"executionStats": {**sums, "executionTimeMillis": slowest_ms, "executionStages": stages}}

@@ -90,12 +90,16 @@ class ClientConnection:
             self.sock.close()
 
     def _answer(self, message: wire.Message) -> None:
+        counts = self.router.counts
+        counts[message.name] += 1
+        counts["bytes in"] += message.size
         reply = self._run(message)
         if not message.wants_reply:
             return
         if reply is None:
             raise wire.ConnectionLost("closed by a fail point")
         data = wire.encode_reply(dict(reply), message, next(self._ids))
+        counts["bytes out"] += len(data)
         self.sock.settimeout(SEND_TIMEOUT_S)
         self.sock.sendall(data)
         self.sock.settimeout(None)

@@ -82,6 +82,7 @@ class ChangeStream:
     def __init__(self, op: Operation) -> None:
         self.id = Int64(secrets.randbits(62) + 1)
         self.owner = op.login.identity
+        self.lsid = op.lsid
         self.used_at = time.monotonic()
         self.namespace = op.namespace if isinstance(op.body["aggregate"], str) else f"{op.db}.$cmd.aggregate"
         self._command = op.without_session()

@@ -52,6 +52,7 @@ class Message:
     request_id: int = 0
     flags: int = 0
     is_op_query: bool = field(default=False)
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -77,7 +78,7 @@ def read_message(sock: socket.socket) -> Message:
         message = parse_op_msg(payload) if opcode == OP_MSG else parse_op_query(payload)
     except (InvalidBSON, struct.error, IndexError, ValueError, RecursionError) as error:
         raise ProtocolError(str(error)) from error
-    message.request_id = request_id
+    message.request_id, message.size = request_id, length
     return message
 
 

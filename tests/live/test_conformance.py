@@ -1,0 +1,90 @@
+"""What a router answers, command by command: MongoDB's own mongos and the stand-in must agree with the same table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conformance import collections, greeting, people, ranges, reading, router, writing
+from conformance.row import COMMAND_NOT_FOUND, Row
+from conformance.stage import Stage
+from pymongo import MongoClient
+
+from cluster.local import LocalCluster
+from cluster.roles import ADMIN
+from cluster.router.commands import COMMANDS
+
+CONCERNS = (greeting, reading, writing, collections, ranges, people, router)
+ROWS: tuple[Row, ...] = tuple(row for concern in CONCERNS for row in concern.ROWS)
+LEAST_VERSIONS = {name: min(row.since for row in ROWS if row.command == name) for name in {row.command for row in ROWS}}
+# These may be said by whoever connects: to find out what this is, and to log in.
+BEFORE_LOGIN = {name for name, command in COMMANDS.items() if command.needs is None}
+
+
+def first_router(cluster: LocalCluster) -> str:
+    """Cursors live on one router, and so do commands in turn."""
+    return cluster.cluster.routers[0].address
+
+
+@pytest.fixture(scope="module")
+def connect(cluster: LocalCluster) -> Iterator[MongoClient[Any]]:
+    """A client of one router that may do everything."""
+    login = cluster.login(ADMIN)
+    with MongoClient[Any](first_router(cluster), username=login.username, password=login.password) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def stage(connect: MongoClient[Any]) -> Iterator[Stage]:
+    """The collections that the rows ask about; the balancer is left as it was found."""
+    mode = connect.admin.command("balancerStatus")["mode"]
+    stage = Stage(connect)
+    stage.build()
+    yield stage
+    stage.remove()
+    connect.admin.command("balancerStart" if mode == "full" else "balancerStop")
+
+
+@pytest.fixture
+def nobody(cluster: LocalCluster) -> Iterator[MongoClient[Any]]:
+    """A client of one router that has not logged in."""
+    with MongoClient[Any](first_router(cluster)) as client:
+        yield client
+
+
+def test_every_command_of_the_stand_in_has_a_row():
+    """A command that is added must say what it answers."""
+    assert set(COMMANDS) - {row.command for row in ROWS} == set()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+def test_answer(row: Row, stage: Stage, cluster: LocalCluster):
+    """The router answers as the row says, in the order of its commands."""
+    if stage.version < row.since:
+        pytest.skip(f"from MongoDB {row.since[0]}.{row.since[1]} on")
+    try:
+        if row.alone:
+            login = cluster.login(ADMIN)
+            with MongoClient[Any](first_router(cluster), username=login.username, password=login.password) as client:
+                Stage(client).play(row)
+        else:
+            stage.play(row)
+    finally:
+        if row.changes:
+            stage.clean()
+
+
+@pytest.mark.parametrize("name", sorted(name for name, least in LEAST_VERSIONS.items() if least > (4, 4)))
+def test_a_command_of_a_newer_version_is_refused_by_name(name: str, stage: Stage):
+    """Whoever asks an older server learns that it lacks the command, not that something failed."""
+    if stage.version >= LEAST_VERSIONS[name]:
+        pytest.skip(f"this server has {name}")
+    assert stage.send({name: 1}, "admin")["code"] == COMMAND_NOT_FOUND
+
+
+def test_nothing_but_the_greeting_is_answered_before_login(nobody: MongoClient[Any], stage: Stage):
+    """Every other command is refused before anything else about it is looked at."""
+    outside = Stage(nobody)
+    names = [name for name, least in LEAST_VERSIONS.items() if name in COMMANDS and stage.version >= least]
+    codes = {name: outside.send({name: 1}, "admin").get("code") for name in sorted(names)}
+    open_to_all = {name for name, code in codes.items() if code != 13}
+    assert open_to_all - BEFORE_LOGIN == set()
