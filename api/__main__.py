@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import config, create_app
-from .commands import CommandError, ensure_cluster, first_admin
+from flask import Flask
+
+from . import config, create_app, demo, worker
+from .commands import CommandError, first_admin
 from .db import check_cluster
 from .errors import Problem
 
@@ -61,26 +63,23 @@ def _serve(_: argparse.Namespace) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(conf), "api:create_app()"])
 
 
-def _worker(_: argparse.Namespace) -> None:
-    from .worker import run
-
+def _checked_app() -> Flask:
+    """The application, after its cluster was found to be one."""
     check_cluster(config.load(os.environ))
-    run(create_app())
+    return create_app()
+
+
+def _worker(_: argparse.Namespace) -> None:
+    worker.run(_checked_app())
 
 
 def _first_admin(args: argparse.Namespace) -> None:
     password = sys.stdin.readline().rstrip("\n") if args.password_stdin else os.environ.get("FIRST_ADMIN_PASSWORD")
-    app = create_app()
-    ensure_cluster(app)
-    print(first_admin(app, args.username, args.email or f"{args.username}@example.org", password or None))
+    print(first_admin(_checked_app(), args.username, args.email or f"{args.username}@example.org", password or None))
 
 
 def _demo(_: argparse.Namespace) -> None:
-    from .demo import run
-
-    app = create_app()
-    ensure_cluster(app)
-    made = run(app)
+    made = demo.run(_checked_app())
     print(f"Made {made.users} users, {made.projects} projects, {made.tasks} tasks, {made.events} events.")
 
 

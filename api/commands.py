@@ -3,15 +3,12 @@
 import secrets
 
 from flask import Flask
-from pymongo.errors import PyMongoError
 
 from . import accounts
-from .config import ConfigError
 from .db import Document, deadline
 from .passwords import problem_of
 from .schemas.accounts import UserCreate
 from .schemas.base import load
-from .services import services
 from .store.claims import ClaimTaken
 
 # A command may wait for an election and more.
@@ -48,12 +45,3 @@ def _already(user: Document) -> str:
     if user["role"] != "admin":
         raise CommandError(f"{user['username']} exists and is no admin: choose another --username.")
     return f"The admin {user['username']} exists; nothing was changed."
-
-
-def ensure_cluster(app: Flask) -> None:
-    """Raise ConfigError when no router answers, before a command begins its work."""
-    with app.app_context():
-        try:
-            services().connection.ping()
-        except PyMongoError as error:
-            raise ConfigError("MONGODB_URI: no router answered.") from error

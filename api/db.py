@@ -116,7 +116,9 @@ def check_cluster(settings: Settings) -> None:
     Raises:
         ConfigError: nothing answers, the login fails, it is no router, or it is the stand-in in production.
     """
-    with MongoClient[Document](settings.mongodb_uri, **client_options(settings)) as client:
+    # No pool is filled beside it: its thread would print a traceback for a refused login.
+    options = client_options(settings) | {"minPoolSize": 0}
+    with MongoClient[Document](settings.mongodb_uri, **options) as client:
         try:
             hello = client.admin.command("hello")
             client[settings.mongodb_db].command("ping")

@@ -56,11 +56,12 @@ def register(app: Flask) -> None:
 
     def begin() -> None:
         g.started = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.get("request_id"))
 
     def end(response: Response) -> Response:
         log.info(
             "request",
-            request_id=g.get("request_id"),
             method=request.method,
             route=str(request.url_rule) if request.url_rule else None,
             status=response.status_code,

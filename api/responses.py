@@ -1,5 +1,6 @@
 """Answers: JSON by orjson, items with their version as ETag, pages in the one envelope; and what `If-Match` asks."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,8 @@ from .services import services
 from .store.owned import Versions
 
 JSON = "application/json"
+
+_VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -57,7 +60,7 @@ def versions_wanted() -> Versions:
     wanted: ETags = request.if_match
     if wanted.star_tag:
         return None
-    return {int(tag) for tag in wanted.as_set(include_weak=True) if tag.isascii() and tag.isdigit() and len(tag) < 19}
+    return {int(tag) for tag in wanted.as_set(include_weak=True) if _VERSION.fullmatch(tag or "")}
 
 
 def unless_stale(document: Document, versions: Versions) -> Document:
