@@ -1,6 +1,16 @@
-"""What tests of the API share: its settings without a router, and the one shape of a problem."""
+"""What tests of the API share: its settings without a router, the one shape of a problem, people who call it."""
 
-from typing import Any
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import requests
+
+T = TypeVar("T")
 
 KEY = "kid-1:f3a9c1e07b5d4826ae19d0c47f6b82539d1e6a70"
 
@@ -26,3 +36,86 @@ def assert_problem(answer: Any, status: int) -> None:
     assert body["status"] == answer.status_code == status
     assert body["request_id"] == answer.headers["X-Request-Id"]
     assert body["type"] == f"urn:shardboard:problem:{body['code']}"
+
+
+PASSWORD = "correct horse 7"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who calls the API under `url`, with or without a token."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
+    username: str = ""
+    refresh_token: str = ""
+
+    def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, **sent: Any) -> requests.Response:
+        """One request under `/api/v1`, or outside of it where `path` begins with `//`."""
+        place = path[1:] if path.startswith("//") else f"/api/v1{path}"
+        merged = {**self.headers, **(headers or {})}
+        return requests.request(method, self.url + place, headers=merged, timeout=40, **sent)
+
+    def get(self, path: str, **sent: Any) -> requests.Response:
+        return self.call("GET", path, **sent)
+
+    def post(self, path: str, body: Any = None, **sent: Any) -> requests.Response:
+        return self.call("POST", path, json=body, **sent)
+
+    def patch(self, path: str, body: Any, match: str = "*", **sent: Any) -> requests.Response:
+        return self.call("PATCH", path, {"If-Match": match, **sent.pop("headers", {})}, json=body, **sent)
+
+    def put(self, path: str, body: Any, match: str = "*", **sent: Any) -> requests.Response:
+        return self.call("PUT", path, {"If-Match": match, **sent.pop("headers", {})}, json=body, **sent)
+
+    def delete(self, path: str, match: str = "*", **sent: Any) -> requests.Response:
+        return self.call("DELETE", path, {"If-Match": match, **sent.pop("headers", {})}, **sent)
+
+    def task(self, **fields: Any) -> dict[str, Any]:
+        """A new task of theirs."""
+        return ok(self.post("/tasks", {"title": "Write the report", **fields}), 201)
+
+
+def ok(answer: requests.Response, status: int = 200) -> Any:
+    """The body of an answer of that status."""
+    assert answer.status_code == status, f"{answer.status_code} {answer.text}"
+    return answer.json() if answer.content else None
+
+
+def registration(**fields: Any) -> dict[str, Any]:
+    """The body of a sign-up under a name that nobody has."""
+    name = f"u{secrets.token_hex(8)}"
+    return {"username": name, "email": f"{name}@example.org", "password": PASSWORD, "name": "Ada", **fields}
+
+
+def log_in_as(url: str, username: str, password: str = PASSWORD) -> Caller:
+    """A new session."""
+    tokens = ok(Caller(url).post("/auth/login", {"username": username, "password": password}))
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    me = ok(Caller(url, headers).get("/me"))
+    return Caller(url, headers, me["id"], username, tokens["refresh_token"])
+
+
+def sign_up(url: str, **fields: Any) -> Caller:
+    """A new person, logged in."""
+    body = registration(**fields)
+    ok(Caller(url).post("/auth/register", body), 201)
+    return log_in_as(url, body["username"], body["password"])
+
+
+def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
+    """Every work in a thread of its own, started together."""
+    gate = threading.Barrier(len(works))
+
+    def run(work: Callable[[], T]) -> T:
+        gate.wait(10)
+        return work()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
+
+
+def statuses(answers: Iterable[requests.Response]) -> Counter[int]:
+    """How many answers there are of each status."""
+    return Counter(answer.status_code for answer in answers)

@@ -1,0 +1,170 @@
+"""Every named query goes where it is declared to go: the router itself is asked."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from api_support import KEY
+from bson import ObjectId
+from flask import Flask
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from api import create_app, store
+from api.services import services
+from api.store.owned import change
+from api.store.query import QUERIES
+from cluster.collections import BY_NAME
+from cluster.local import LocalCluster
+from cluster.queries import QUERIES as DECLARED
+from cluster.queries import Targeted
+from cluster.roles import ADMIN, WORKER
+
+for module in pkgutil.iter_modules(store.__path__):
+    importlib.import_module(f"{store.__name__}.{module.name}")
+
+ID, OTHER, AT = ObjectId(), ObjectId(), datetime(2026, 1, 31, tzinfo=UTC)
+TEXT_ID = "routing-test-0123456789"
+UPDATE = change({"title": "x"}, None, None, AT)
+BY_DUE = [("due_at", 1), ("_id", 1)]
+
+# The arguments of each query; none of them finds or changes anything that another test needs.
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "events.delete_events_of_owner": (ID,),
+    "events.estimate_events": (),
+    "events.insert_event": ({"_id": ID, "owner_id": ID},),
+    "idempotency.fill_answer": (TEXT_ID, 200, {}, b""),
+    "idempotency.find_answer": (TEXT_ID,),
+    "idempotency.insert_answer": (TEXT_ID, TEXT_ID, AT),
+    "login_attempts.count_attempt": (TEXT_ID, AT, AT),
+    "login_attempts.forget_attempts": (TEXT_ID,),
+    "login_attempts.take_back_attempt": (TEXT_ID,),
+    "outbox.find_due_entries": (AT, 10),
+    "outbox.finish_entry": (ID, TEXT_ID, AT),
+    "outbox.insert_entry": ("nothing", {}, datetime(2100, 1, 1, tzinfo=UTC)),
+    "outbox.lease_entry": (ID, TEXT_ID, AT, AT),
+    "outbox.postpone_entry": (ID, TEXT_ID, "waiting", AT, "x"),
+    "projects.estimate_projects": (),
+    "projects.find_project_of": (ID, OTHER),
+    "projects.insert_project": ({"_id": ID},),
+    "projects.list_project_ids_of": (ID,),
+    "projects.list_project_ids_of_owner": (ID, 10),
+    "sessions.find_live_session": (TEXT_ID, ID),
+    "sessions.find_session": (TEXT_ID,),
+    "sessions.insert_session": ({"_id": TEXT_ID},),
+    "sessions.list_live_sessions": (ID, AT),
+    "sessions.revoke_session": (TEXT_ID, ID, "x", AT),
+    "sessions.rotate_session": (TEXT_ID, TEXT_ID, AT, {"secret_hash": TEXT_ID}),
+    "tasks.count_done_per_day_of_all": (AT, "UTC"),
+    "tasks.count_done_per_day_of_owner": (ID, AT, "UTC"),
+    "tasks.count_of_all": (AT,),
+    "tasks.count_of_owner": (ID, AT),
+    "tasks.delete_task": (ID, OTHER, {"version": {"$in": [1]}}),
+    "tasks.delete_tasks_of_owner": (ID,),
+    "tasks.estimate_tasks": (),
+    "tasks.find_some_tasks_of_assignee": (ID, 10),
+    "tasks.find_task": (ID, OTHER, {"assignee_id": OTHER}),
+    "tasks.insert_task": ({"_id": ID, "owner_id": ID},),
+    "tasks.list_all_tasks": ([{"status": "done"}], BY_DUE, 10),
+    "tasks.list_tasks_of_assignee": (ID, [{"status": "done"}], BY_DUE, 10),
+    "tasks.list_tasks_of_owner": (ID, [{"status": "done"}], BY_DUE, 10),
+    "tasks.unassign_task": (ID, OTHER, OTHER, UPDATE),
+    "tasks.update_task": (ID, OTHER, {"version": {"$in": [1]}}, UPDATE),
+    "user_claims.delete_claim": ("email", "x@example.org", ID),
+    "user_claims.find_claim": ("email", "x@example.org"),
+    "user_claims.insert_claim": ("email", "routing@example.org", ID, AT),
+    "users.delete_user": (ID,),
+    "users.estimate_users": (),
+    "users.find_standing": (ID,),
+    "users.find_user": (ID,),
+    "users.insert_user": ({"_id": ID},),
+    "users.list_users": ([{"role": "member"}], [("created_at", -1), ("_id", -1)], 10),
+    "users.note_login": (ID, AT, None),
+    "users.update_user": (ID, {"version": {"$in": [1]}}, UPDATE),
+}
+
+# What the driver and the router add; `explain` takes a command without them, and without a read concern.
+NOT_EXPLAINED = ("lsid", "txnNumber", "$db", "$clusterTime", "readConcern", "writeConcern", "maxTimeMS", "comment")
+
+
+class Recorder(CommandListener):
+    """The commands of named queries, as they were sent."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if "comment" in event.command:
+            self.commands.append(dict(event.command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing: only what was sent matters."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing: the invalid documents of this test are refused."""
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def app(cluster: LocalCluster, recorder: Recorder) -> Iterator[Flask]:
+    """The application in this process, its commands recorded."""
+    environ = {"MONGODB_URI": cluster.uri(WORKER), "JWT_KEYS": KEY, "MONGODB_DB": cluster.database}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.db.WriteWatch", lambda: recorder)
+        made = create_app(environ)
+    with made.app_context():
+        yield made
+        services().connection.close()
+
+
+@pytest.fixture(scope="module")
+def admin_db(cluster: LocalCluster) -> Iterator[Database[dict[str, Any]]]:
+    """The database as one who may explain everything."""
+    with MongoClient[dict[str, Any]](cluster.uri(ADMIN)) as client:
+        yield client[cluster.database]
+
+
+def test_every_query_has_arguments_here() -> None:
+    """A query that is added is added to this test."""
+    assert set(ARGUMENTS) == set(QUERIES)
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_a_query_goes_where_it_is_declared_to_go(
+    app: Flask, recorder: Recorder, admin_db: Database[dict[str, Any]], name: str
+) -> None:
+    """One shard for a targeted one, every shard for a scatter; and it carries its name."""
+    recorder.commands.clear()
+    with app.app_context(), suppress(PyMongoError):
+        QUERIES[name](*ARGUMENTS[name])
+    assert {command["comment"] for command in recorder.commands} == {name}
+
+    shards = [shards_of(admin_db, command) for command in recorder.commands]
+
+    expected = 1 if isinstance(DECLARED[name], Targeted) else 2
+    assert [len(found) for found in shards] == [expected] * len(shards), shards
+
+
+def shards_of(db: Database[dict[str, Any]], command: dict[str, Any]) -> set[str]:
+    """The shards that the router says it would ask."""
+    kind = next(iter(command))
+    if kind == "insert":
+        (document,) = command["documents"]
+        key = BY_NAME[command["insert"]].shard_key_fields
+        command = {"find": command["insert"], "filter": {field: document[field] for field in key}}
+    plain = {field: value for field, value in command.items() if field not in NOT_EXPLAINED}
+    explained = db.command("explain", plain, verbosity="queryPlanner")
+    # An aggregation tells its shards in a place of its own.
+    if "shards" in explained:
+        return set(explained["shards"])
+    return {shard["shardName"] for shard in explained["queryPlanner"]["winningPlan"]["shards"]}
