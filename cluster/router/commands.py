@@ -250,7 +250,7 @@ COMMANDS: dict[str, Command] = {
     "getCmdLineOpts": Command(process.get_cmd_line_opts, on_cluster("getCmdLineOpts")),
     "getLog": Command(process.get_log, on_cluster("getLog")),
     "replSetGetStatus": Command(process.refuse_repl_set_status, nothing),
-    "configureFailPoint": Command(process.configure_fail_point, nothing),
+    "configureFailPoint": Command(process.configure_fail_point, None),
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bson import Int64, Timestamp
@@ -212,6 +213,9 @@ def _start(op: Operation, spec: Mapping[str, Any]) -> tuple[str, Timestamp]:
     if len(given) > 1:
         raise CommandError("InvalidOptions", f"only one of {', '.join(given)} may be given for a change stream")
     if not given:
+        # What another router has written before now must not be seen as new: every shard tells its time first.
+        op.fan_out([partial(op.grid.call, shard, {"ping": 1, "$db": "admin"}, op.deadline, Retry.IDEMPOTENT)
+                    for shard in op.grid.shards.values()])  # fmt: skip
         now = op.grid.clock.now
         if now is None:
             raise CommandError("HostUnreachable", "no member has told the cluster time yet")
