@@ -5,12 +5,16 @@ https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+T = TypeVar("T")
 
 MIN_CHARACTERS = 8
 # A longer one only costs us time.
@@ -51,8 +55,8 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
         self._slots = threading.BoundedSemaphore(slots)
         self._wait_s = wait_ms / 1000
-        # Checked for a user who does not exist, so that the answer takes as long as for one who does.
-        self._nobody = self._hasher.hash("nobody has this password")
+        # Threads of their own: malloc keeps a hash's memory for the thread that made it, and there are many others.
+        self._threads = ThreadPoolExecutor(slots, "argon2")
 
     def hash(self, password: str) -> str:
         """The hash to store.
@@ -60,26 +64,31 @@ class Passwords:
         Raises:
             TooManyHashes: every slot was taken for too long.
         """
-        with self._slot():
-            return self._hasher.hash(password)
+        return self._in_slot(lambda: self._hasher.hash(password))
 
     def matches(self, stored: str | None, password: str) -> bool:
         """Whether `password` is the one of `stored`; None (no such user) takes as long and is False."""
-        with self._slot():
-            try:
-                return self._hasher.verify(stored or self._nobody, password) and stored is not None
-            except (VerificationError, InvalidHashError):
-                return False
+        return self._in_slot(lambda: self._verify(stored or self._nobody, password)) and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
         """`stored` was made with other parameters: hash again at the next login."""
         return self._hasher.check_needs_rehash(stored)
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
+    @cached_property
+    def _nobody(self) -> str:
+        """Checked for a user who does not exist, so that the answer takes as long as for one who does."""
+        return self._hasher.hash("nobody has this password")
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def _in_slot(self, work: Callable[[], T]) -> T:
         if not self._slots.acquire(timeout=self._wait_s):
             raise TooManyHashes
         try:
-            yield
+            return self._threads.submit(work).result()
         finally:
             self._slots.release()

@@ -55,9 +55,7 @@ def test_more_hashes_than_slots_are_refused() -> None:
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with CHEAP._slot():
-            held.set()
-            release.wait(5)
+        CHEAP._in_slot(lambda: held.set() or release.wait(5))
 
     holder = threading.Thread(target=hold)
     holder.start()
@@ -67,3 +65,17 @@ def test_more_hashes_than_slots_are_refused() -> None:
     release.set()
     holder.join()
     assert CHEAP.hash("correct horse 7")
+
+
+def test_hashes_are_made_in_as_many_threads_as_there_are_slots() -> None:
+    """Each thread that has hashed keeps the memory of one: request threads must not."""
+    hasher, names = Passwords(64, 1, 1, slots=2, wait_ms=1000), set()
+    work = lambda: names.add(threading.current_thread().name)  # noqa: E731
+    callers = [threading.Thread(target=hasher._in_slot, args=(work,)) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+
+    assert {name.partition("_")[0] for name in names} == {"argon2"}
+    assert len(names) <= 2
