@@ -44,6 +44,10 @@ class Privileges:
         """Whether anything at all is granted on a database."""
         return any("anyResource" in resource or resource.get("db") in ("", db) for resource, _ in self._granted)
 
+    def names(self, db: str, collection: str) -> bool:
+        """Whether anything at all is granted on a collection: who may do something with it may know its name."""
+        return any(_covers(resource, (db, collection)) for resource, _ in self._granted)
+
 
 def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:
     return dict(resource.items())

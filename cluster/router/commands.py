@@ -60,7 +60,7 @@ def on_balancer(action: str) -> Needs:
 
 def of_list_collections(op: Operation) -> Sequence[Need]:
     """A user may list the names of what it may read without the right to list."""
-    if op.body.get("nameOnly") and op.body.get("authorizedCollections"):
+    if op.body.get("nameOnly") and op.body.get("authorizedCollections") and op.login.privileges().touches(op.db):
         return ()
     return [Need("listCollections", (op.db, ""))]
 
@@ -145,7 +145,7 @@ COMMANDS: dict[str, Command] = {
     "buildinfo": Command(process.build_info, None),
     "saslStart": Command(process.sasl, None),
     "saslContinue": Command(process.sasl, None),
-    "logout": Command(process.logout, None),
+    "logout": Command(process.logout, nothing),
     "connectionStatus": Command(process.connection_status, None),
     "whatsmyuri": Command(process.whats_my_uri, None),
     "isdbgrid": Command(process.is_db_grid, None),

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bson import Int64
+
+from .access import Need
 from .chunks import Table
 from .errors import CommandError
 from .operation import Operation, latest, versions
@@ -184,8 +187,12 @@ def _retargeted_database(op: Operation, attempt: Callable[[], dict[str, Any]]) -
 
 def list_collections(op: Operation) -> dict[str, Any]:
     """`listCollections`: the database's primary shard knows every collection."""
+    only_known = not op.login.may(Need("listCollections", (op.db, "")))
+    if only_known:
+        op.body["cursor"] = {}  # all names in one batch, so that all are looked through
     if op.db in ("config", "admin"):
-        return _keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
+        of_config = _keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
+        return _known_to(op, of_config) if only_known else of_config
 
     def attempt() -> dict[str, Any]:
         where = op.catalog.database(op.db)
@@ -195,7 +202,17 @@ def list_collections(op: Operation) -> dict[str, Any]:
         reply = op.grid.call(op.grid.shard(where.primary), body, op.deadline, Retry.IDEMPOTENT)
         return _keep_cursor(op, reply)
 
-    return _retargeted_database(op, attempt)
+    reply = _retargeted_database(op, attempt)
+    return _known_to(op, reply) if only_known else reply
+
+
+def _known_to(op: Operation, reply: Mapping[str, Any]) -> dict[str, Any]:
+    """`listCollections` of a user who may not list: only what it may do something with."""
+    if not reply.get("ok"):
+        return dict(reply)
+    cursor, privileges = reply["cursor"], op.login.privileges()
+    known = [found for found in cursor["firstBatch"] if privileges.names(op.db, found["name"])]
+    return {**reply, "cursor": {**cursor, "id": Int64(0), "firstBatch": known}}
 
 
 def list_indexes(op: Operation) -> dict[str, Any]:

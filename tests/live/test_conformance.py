@@ -1,12 +1,13 @@
 """What a router answers, command by command: MongoDB's own mongos and the stand-in must agree with the same table."""
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from conformance import collections, greeting, people, ranges, reading, router, writing
-from conformance.row import COMMAND_NOT_FOUND, Row
-from conformance.stage import Stage
+from conformance.row import COMMAND_NOT_FOUND, DB, OLDEST, Row
+from conformance.stage import PLAIN, Stage
 from pymongo import MongoClient
 
 from cluster.local import LocalCluster
@@ -88,3 +89,40 @@ def test_nothing_but_the_greeting_is_answered_before_login(nobody: MongoClient[A
     names = [name for name, least in LEAST_VERSIONS.items() if name in COMMANDS and stage.version >= least]
     codes = {name: outside.send({name: 1}, "admin").get("code") for name in sorted(names)}
     assert {name for name, code in codes.items() if code != UNAUTHORIZED} == BEFORE_LOGIN
+
+
+@pytest.fixture
+def reader(connect: MongoClient[Any], stage: Stage, cluster: LocalCluster) -> Iterator[Stage]:
+    """A user who may read one collection and nothing else."""
+    name, password = "conformance_reader", secrets.token_urlsafe()
+    may_find = {"resource": {"db": DB, "collection": PLAIN}, "actions": ["find"]}
+    connect.admin.command("createRole", name, privileges=[may_find], roles=[])
+    connect.admin.command("createUser", name, pwd=password, roles=[name])
+    with MongoClient[Any](first_router(cluster), username=name, password=password) as client:
+        yield Stage(client)
+    connect.admin.command("dropUser", name)
+    connect.admin.command("dropRole", name)
+
+
+def test_a_user_lists_only_what_it_may_read(reader: Stage):
+    """The names of other collections and databases are not told."""
+    listed = reader.send({"listCollections": 1, "nameOnly": True, "authorizedCollections": True}, DB)
+    assert [found["name"] for found in listed["cursor"]["firstBatch"]] == [PLAIN]
+    assert reader.send({"listCollections": 1}, DB)["code"] == UNAUTHORIZED
+    databases = reader.send({"listDatabases": 1, "nameOnly": True}, "admin")["databases"]
+    assert databases == [{"name": DB}]
+
+
+def test_a_user_is_refused_what_it_was_not_granted(reader: Stage):
+    """Of all that changes something, or shows the cluster, a reader of one collection may do nothing."""
+    done = [row.title for row in ROWS if row.since == OLDEST and row.changes and _is_answered(reader, row)]
+    assert done == []
+
+
+def _is_answered(reader: Stage, row: Row) -> bool:
+    """Whether the first command of a row is done for a user."""
+    asked = row.asks[0]
+    is_change = (
+        not callable(asked.command) and "lsid" not in asked.command and next(iter(asked.command)) != "listShards"
+    )
+    return is_change and reader.send(asked.command, asked.db).get("code") != UNAUTHORIZED
