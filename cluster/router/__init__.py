@@ -8,6 +8,8 @@ wire          messages in and out
 scram, members   logged-in connections to members; replica sets and their primaries
 keys, chunks  where a document lives
 shards        the sets, their calls, and retries as mongos does them
+shapes        what the fields of commands must be
+upkeep        what a DBA asks now and then
 commands      one table from a command's name to its handler and the privilege that it needs
 server        client connections
 """
