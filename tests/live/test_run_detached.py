@@ -74,11 +74,12 @@ def test_everything_comes_back_after_everything_is_killed(arguments: list[str], 
     """A power cut: the next run finds data, logins and ports as they were."""
     assert run.main(arguments) == 0
     before = recorded(tmp_path)
-    for pid in before["pids"].values():
-        process = psutil.Process(pid)
-        for child in process.children(recursive=True):
-            child.kill()
+    doomed = [psutil.Process(pid) for pid in before["pids"].values()]
+    doomed += [child for process in doomed for child in process.children(recursive=True)]
+    for process in doomed:
         process.kill()
+    _, alive = psutil.wait_procs(doomed, timeout=10)  # a kill takes a moment on a busy machine
+    assert not alive
 
     assert run.main(arguments) == 0
 
