@@ -1,42 +1,59 @@
 """Database roles and users: made when missing, corrected when they differ."""
 
-from typing import Any
+from pymongo.errors import OperationFailure
 
+from .access_drift import roles_of, same_role
 from .connections import Client
-from .roles import ADMIN_DATABASE, Account, Role
+from .roles import ADMIN_DATABASE, Role
 
 MECHANISMS = ["SCRAM-SHA-256"]
+# Another command, that runs at the same time, was faster.
+USER_EXISTS, ROLE_EXISTS = 51003, 51002
 
 
 def ensure_role(client: Client, role: Role) -> bool:
     """Creates or corrects `role`; whether it had to."""
-    wanted = role.definition()
     found = client.admin.command("rolesInfo", {"role": role.name, "db": ADMIN_DATABASE}, showPrivileges=True)["roles"]
     if not found:
-        client.admin.command({"createRole": role.name, **wanted})
-        return True
-    if _comparable(found[0]) == _comparable(wanted):
+        return _create(client, {"createRole": role.name, **role.definition()}, ROLE_EXISTS)
+    if same_role(found[0], role):
         return False
-    client.admin.command({"updateRole": role.name, **wanted})
+    client.admin.command({"updateRole": role.name, **role.definition()})
     return True
 
 
-def ensure_account(client: Client, account: Account, password: str) -> bool:
-    """Creates `account`, or corrects its roles; whether it had to. The password of one that exists stays."""
-    wanted = [{"role": account.role, "db": ADMIN_DATABASE}]
-    found = client.admin.command("usersInfo", {"user": account.name, "db": ADMIN_DATABASE})["users"]
+def ensure_user(client: Client, name: str, role: str, password: str) -> bool:
+    """Creates the user, or corrects its roles; whether it had to. The password of one that exists stays."""
+    found = client.admin.command("usersInfo", {"user": name, "db": ADMIN_DATABASE})["users"]
     if not found:
-        client.admin.command("createUser", account.name, pwd=password, roles=wanted, mechanisms=MECHANISMS)
-        return True
-    if found[0]["roles"] == wanted:
+        return create_user(client, name, role, password)
+    if found[0]["roles"] == roles_of(role):
         return False
-    client.admin.command("updateUser", account.name, roles=wanted)
+    client.admin.command("updateUser", name, roles=roles_of(role))
     return True
 
 
-def _comparable(role: dict[str, Any]) -> tuple[Any, ...]:
-    """A role's own privileges and parents, in any order."""
-    privileges = frozenset(
-        (p["resource"].get("db"), p["resource"].get("collection"), frozenset(p["actions"])) for p in role["privileges"]
+def create_user(client: Client, name: str, role: str, password: str, made_by: str | None = None) -> bool:
+    """Creates the user unless it exists; whether it did not."""
+    note = {"customData": {"madeBy": made_by}} if made_by else {}
+    return _create(
+        client,
+        {"createUser": name, "pwd": password, "roles": roles_of(role), "mechanisms": MECHANISMS, **note},
+        USER_EXISTS,
     )
-    return privileges, frozenset((parent["role"], parent["db"]) for parent in role["roles"])
+
+
+def set_password(client: Client, name: str, role: str, password: str) -> None:
+    """The user has this password and role from now on, whether it existed or not."""
+    if not create_user(client, name, role, password):
+        client.admin.command("updateUser", name, pwd=password, roles=roles_of(role), mechanisms=MECHANISMS)
+
+
+def _create(client: Client, command: dict[str, object], exists: int) -> bool:
+    try:
+        client.admin.command(command)
+    except OperationFailure as error:
+        if error.code != exists:
+            raise
+        return False
+    return True

@@ -4,35 +4,36 @@ Every `ensure_*` answers whether it changed something, and looks before it acts:
 goes on from there, and one of a finished cluster changes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from . import accounts, schema
-from .connections import Client, Connections, Login, why
+from .access_drift import DEFAULT_CONCERN, same_concern
+from .connections import Client, Connections, account_login, why
 from .errors import ClusterError
 from .observe import monitoring, observe
 from .progress import Outcome, Progress
 from .roles import ACCOUNTS, ADMIN, MONITOR, monitor_role, roles
 from .secrets import Secrets
-from .sets import Check, ensure_set, no_check, wait_reachable
+from .sets import ensure_set, wait_reachable
+from .shards import ensure_shards
+from .survey import REACHABLE_TIMEOUT_S, Check, no_check
 from .together import together
-from .topology import Cluster, ReplicaSet, Router
-from .wait import NotReady, wait_until, wait_while
+from .topology import Cluster, Router
+from .wait import WaitTimeout, wait_while
 
 HEALTHY_TIMEOUT_S = 60
-# Fresh sets may still be electing or copying when the first shard is added.
-ADD_SHARD_TIMEOUT_S = 60
-
-DEFAULT_CONCERN: dict[str, dict[str, Any]] = {
-    "defaultReadConcern": {"level": "majority"},
-    "defaultWriteConcern": {"w": "majority", "wtimeout": 0},
-}
 
 
-def prepare_config_set(cluster: Cluster, connections: Connections, progress: Progress, check: Check = no_check) -> None:
+def prepare_config_set(
+    cluster: Cluster,
+    connections: Connections,
+    progress: Progress,
+    check: Check = no_check,
+    wait_s: float = REACHABLE_TIMEOUT_S,
+) -> None:
     """Initiates the config set and waits for its primary.
 
     It comes first: routers, and shards that restart, answer nobody before they have reached that primary. `check`
@@ -42,17 +43,25 @@ def prepare_config_set(cluster: Cluster, connections: Connections, progress: Pro
         ClusterError: a member does not answer, belongs elsewhere, or none is elected.
     """
     with _step(progress, "bring up the config set") as outcome:
-        outcome.changed = ensure_set(cluster.config_set, connections, cluster.election_timeout_ms, check)
+        outcome.changed = ensure_set(cluster.config_set, connections, cluster.election_timeout_ms, check, wait_s)
 
 
-def prepare_shards(cluster: Cluster, connections: Connections, progress: Progress, check: Check = no_check) -> None:
+def prepare_shards(
+    cluster: Cluster,
+    connections: Connections,
+    progress: Progress,
+    check: Check = no_check,
+    wait_s: float = REACHABLE_TIMEOUT_S,
+) -> None:
     """Initiates every shard's set, side by side, and waits for their primaries.
 
     Raises:
         ClusterError: a member does not answer, belongs elsewhere, or none is elected.
     """
     with _step(progress, "bring up the shards") as outcome:
-        changed = together(lambda s: ensure_set(s, connections, cluster.election_timeout_ms, check), cluster.shards)
+        changed = together(
+            lambda shard: ensure_set(shard, connections, cluster.election_timeout_ms, check, wait_s), cluster.shards
+        )
         outcome.changed = any(changed)
 
 
@@ -63,6 +72,7 @@ def configure(
     database: str,
     progress: Progress,
     check: Check = no_check,
+    wait_s: float = REACHABLE_TIMEOUT_S,
 ) -> None:
     """Makes shards, defaults, users and collections what is declared. Needs primaries and running routers.
 
@@ -75,22 +85,36 @@ def configure(
     with _step(progress, "create roles and users") as outcome:
         # On the config set, which keeps them: a router lets nobody in as `__system`.
         outcome.changed = ensure_accounts(connections.primary(cluster.config_set), secrets, database)
-    with Connections(Login(ADMIN.name, secrets.password(ADMIN.name))) as admin:
-        _configure_through_routers(cluster, admin, database, progress, check)
+    login = account_login(secrets, ADMIN)
+    with Connections(login) as admin:
+        with _step(progress, "reach every router"):
+            together(lambda r: wait_router(admin.member(r), r, check, wait_s), cluster.routers)
+        with _step(progress, "add the shards") as outcome:
+            outcome.changed = ensure_shards(admin.routers(cluster), cluster, connections)
+        declare(admin.routers(cluster), database, progress)
 
 
-def _configure_through_routers(
-    cluster: Cluster, admin: Connections, database: str, progress: Progress, check: Check
-) -> None:
-    routers = admin.routers(cluster)
-    with _step(progress, "reach every router"):
-        together(lambda router: wait_router(admin.member(router), router, check), cluster.routers)
-    with _step(progress, "add the shards") as outcome:
-        outcome.changed = ensure_shards(routers, cluster.shards)
+def declare(routers: Client, database: str, progress: Progress) -> None:
+    """Makes what every client sees, defaults and collections, what is declared.
+
+    Raises:
+        ClusterError: a step was refused; those before it stay done.
+    """
     with _step(progress, "set read and write concern to majority") as outcome:
         outcome.changed = ensure_default_concern(routers)
     with _step(progress, "shard and index the collections") as outcome:
         outcome.changed = schema.ensure_collections(routers, database)
+
+
+def declare_through_routers(routers: Client, secrets: Secrets, database: str, progress: Progress) -> None:
+    """As `configure`, for a cluster of which only the routers are known: its sets are somebody else's.
+
+    Raises:
+        ClusterError: a step was refused; those before it stay done.
+    """
+    with _step(progress, "create roles and users") as outcome:
+        outcome.changed = ensure_accounts(routers, secrets, database)
+    declare(routers, database, progress)
 
 
 def verify(cluster: Cluster, secrets: Secrets, database: str, progress: Progress) -> None:
@@ -106,70 +130,42 @@ def verify(cluster: Cluster, secrets: Secrets, database: str, progress: Progress
 def ensure_monitor(primary: Client, secrets: Secrets, database: str) -> bool:
     """The account that status logs in with, on one set."""
     made_role = accounts.ensure_role(primary, monitor_role(database))
-    return accounts.ensure_account(primary, MONITOR, secrets.password(MONITOR.name)) or made_role
+    login = account_login(secrets, MONITOR)
+    return accounts.ensure_user(primary, login.username, MONITOR.role, login.password) or made_role
 
 
-def wait_router(client: Client, router: Router, check: Check) -> None:
+def wait_router(client: Client, router: Router, check: Check, wait_s: float) -> None:
     """Returns when the router serves.
 
     Raises:
-        WaitTimeout: it does not within a minute.
-        ClusterError: something else than a router answers there.
+        ClusterError: it does not within `wait_s` seconds, refuses the login, or is no router.
     """
-    if wait_reachable(client, router, check).get("msg") != "isdbgrid":
+    try:
+        hello = wait_reachable(client, router, check, wait_s)
+    except WaitTimeout as error:
+        raise ClusterError(
+            f"{router.name} at {router.address} did not answer within {wait_s:g} s ({error.last_seen}): "
+            "start its mongos, and let this machine reach its port."
+        ) from error
+    if hello.get("msg") != "isdbgrid":
         raise ClusterError(f"What answers at {router.address} is no router: stop it, or choose other ports.")
-
-
-def ensure_shards(routers: Client, shards: tuple[ReplicaSet, ...]) -> bool:
-    """Adds the shards that the cluster does not have yet."""
-    present = {shard["_id"] for shard in routers.admin.command("listShards")["shards"]}
-    missing = [shard for shard in shards if shard.name not in present]
-    for shard in missing:
-        add_shard(routers, shard)
-    return bool(missing)
-
-
-def add_shard(routers: Client, shard: ReplicaSet) -> None:
-    """Adds one shard.
-
-    Raises:
-        WaitTimeout: the cluster could not reach it within a minute.
-        OperationFailure: it was refused, e.g. because it belongs to another cluster.
-    """
-
-    def probe() -> None:
-        try:
-            routers.admin.command("addShard", shard.seed, name=shard.name)
-        except OperationFailure as error:
-            if not error.has_error_label("RetryableWriteError") and error.code not in NOT_YET_CODES:
-                raise
-            raise NotReady(why(error)) from error
-
-    wait_until(f"{shard.name} to be added", probe, ADD_SHARD_TIMEOUT_S)
-
-
-# HostUnreachable, FailedToSatisfyReadPreference, NetworkTimeout, PrimarySteppedDown, NotWritablePrimary: the set is
-# between two states. https://www.mongodb.com/docs/manual/reference/error-codes/
-NOT_YET_CODES = frozenset({6, 89, 133, 189, 10107})
 
 
 def ensure_default_concern(routers: Client) -> bool:
     """Reads and writes that name no concern are `majority` ones: what was acknowledged survives a failover."""
     current = routers.admin.command("getDefaultRWConcern")
-    if all(_same_concern(current.get(name), wanted) for name, wanted in DEFAULT_CONCERN.items()):
+    if all(same_concern(current.get(name), wanted) for name, wanted in DEFAULT_CONCERN.items()):
         return False
     routers.admin.command({"setDefaultRWConcern": 1, **DEFAULT_CONCERN})
     return True
 
 
-def _same_concern(current: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
-    return all((current or {}).get(key) == value for key, value in wanted.items())
-
-
 def ensure_accounts(client: Client, secrets: Secrets, database: str) -> bool:
-    """Every declared role and account."""
+    """Every declared role, and of every account the user that is in use."""
     changed = [accounts.ensure_role(client, role) for role in roles(database)]
-    changed += [accounts.ensure_account(client, account, secrets.password(account.name)) for account in ACCOUNTS]
+    for account in ACCOUNTS:
+        login = account_login(secrets, account)
+        changed.append(accounts.ensure_user(client, login.username, account.role, login.password))
     return any(changed)
 
 

@@ -11,11 +11,13 @@ from urllib.parse import quote
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from .roles import Account
 from .secrets import Secrets
 from .topology import Cluster, Member, ReplicaSet, Router
 
 Client = MongoClient[dict[str, Any]]
 
+APP_NAME = "shardboard-cluster"
 CONNECT_TIMEOUT_MS = 2_000
 SELECTION_TIMEOUT_MS = 5_000
 # The slowest commands of a bring-up are addShard and shardCollection on a machine that is busy starting things.
@@ -42,6 +44,12 @@ class Login:
 def system_login(secrets: Secrets) -> Login:
     """The members' own identity, which holds every privilege before the first user exists."""
     return Login("__system", secrets.system_password, "local")
+
+
+def account_login(secrets: Secrets, account: Account) -> Login:
+    """The account's user of the generation that is in use."""
+    user = account.user(secrets.generation(account.name))
+    return Login(user, secrets.password(user))
 
 
 def uri(addresses: str, login: Login, database: str = "") -> str:
@@ -101,7 +109,7 @@ class Connections:
                     serverSelectionTimeoutMS=self._selection_timeout_ms,
                     socketTimeoutMS=self._socket_timeout_ms,
                     tz_aware=True,
-                    appname="shardboard-cluster",
+                    appname=APP_NAME,
                     **self._login.options(),
                     **options,
                 )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from . import bringup
 from .binaries import Binary, find_mongod, mongos_command
-from .connections import Connections, Login, system_login, uri
+from .connections import Connections, Login, account_login, system_login, uri
 from .errors import ClusterError
+from .inventory import DEFAULT_DATABASE
 from .layout import DataDir
 from .nodes import ports, room
 from .nodes.local import LocalNodes
@@ -20,7 +21,6 @@ from .status import ClusterStatus
 from .together import together
 from .topology import DEFAULT_PORT, Cluster, Member, Node, ReplicaSet, Shape, plan_local, shape_of
 
-DEFAULT_DATABASE = "shardboard"
 NO_WISHES: Mapping[str, int] = {}
 
 
@@ -145,7 +145,7 @@ class LocalCluster:
         return uri(self.cluster.routers_address, self.login(account), database)
 
     def login(self, account: Account) -> Login:
-        return Login(account.name, self.secrets.password(account.name))
+        return account_login(self.secrets, account)
 
     def primary(self, replica_set: ReplicaSet) -> Member | None:
         """The member that is the set's primary now."""

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from .collections import COLLECTIONS
-from .connections import Client, Connections, Login, why
+from .connections import Client, Connections, account_login, why
 from .roles import MONITOR
 from .secrets import Secrets
 from .status import DOWN, ClusterStatus, CollectionStatus, Holding, MemberStatus, RouterStatus, Routing, SetStatus
@@ -24,7 +24,7 @@ PRIMARY = 1
 
 def monitoring(secrets: Secrets) -> Connections:
     """Clients for `observe`, logged in as the monitoring user; give them back with `with`."""
-    return Connections(Login(MONITOR.name, secrets.password(MONITOR.name)), ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS)
+    return Connections(account_login(secrets, MONITOR), ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS)
 
 
 def observe(cluster: Cluster, connections: Connections, database: str) -> ClusterStatus:

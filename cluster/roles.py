@@ -51,12 +51,26 @@ class Role:
         }
 
 
+# A MongoDB user has one password. So an account has two users, of which one is in use: a rotation makes the other one,
+# its clients change over one by one, and the first goes.
+GENERATIONS = ("a", "b")
+
+
 @dataclass(frozen=True)
 class Account:
-    """A database user of `admin` with one role, e.g. `Account("shardboard_api", "shardboard_api")`."""
+    """Somebody who logs in to `admin` with one role, e.g. `Account("shardboard_api", "shardboard_api")`."""
 
     name: str
     role: str
+
+    def user(self, generation: str) -> str:
+        """The database user of a generation, e.g. `shardboard_api_a`."""
+        return f"{self.name}_{generation}"
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The users of both generations."""
+        return tuple(self.user(generation) for generation in GENERATIONS)
 
 
 ADMIN = Account("shardboard_admin", "root")
@@ -64,6 +78,7 @@ API = Account("shardboard_api", "shardboard_api")
 WORKER = Account("shardboard_worker", "shardboard_worker")
 MONITOR = Account("shardboard_monitor", "shardboard_monitor")
 ACCOUNTS = (ADMIN, API, WORKER, MONITOR)
+ACCOUNT_BY_NAME = {account.name: account for account in ACCOUNTS}
 
 
 def monitor_role(database: str) -> Role:

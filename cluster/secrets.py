@@ -30,8 +30,33 @@ class Secrets:
         return "".join(self.keyfile.read_text().split())
 
     def password(self, name: str) -> str:
-        """The password of the account `name`, e.g. `shardboard_api`."""
+        """The password of the database user or person `name`, e.g. `shardboard_api_a`."""
         return self._ensure(f"{name}.password", new_password)
+
+    def generation(self, account: str) -> str:
+        """Which of an account's two users is in use: `a` or `b`.
+
+        `<account>.password` is a link to the password file of that user.
+        """
+        link = self._link(account)
+        if not link.is_symlink():
+            self.use_generation(account, "a")
+        return str(link.readlink()).removesuffix(".password")[-1]
+
+    def use_generation(self, account: str, generation: str) -> None:
+        """From now on the account logs in as its user of that generation; replaced in one step."""
+        user = f"{account}_{generation}"
+        self.password(user)
+        fresh = self.directory / f".{account}.{secrets.token_hex(4)}"
+        fresh.symlink_to(f"{user}.password")
+        fresh.replace(self._link(account))
+
+    def _link(self, account: str) -> Path:
+        return self.directory / f"{account}.password"
+
+    def forget_password(self, name: str) -> None:
+        """The next one that is asked for is a new one."""
+        (self.directory / f"{name}.password").unlink(missing_ok=True)
 
     def key(self, name: str) -> str:
         """A signing key of 256 bits, e.g. `jwt`."""

@@ -1,40 +1,33 @@
 """One replica set: reach its members, initiate it, wait for its primary."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from .connections import Client, Connections, why
 from .errors import ClusterError
+from .survey import AUTHENTICATION_FAILED, REACHABLE_TIMEOUT_S, Check, no_check, require_usable
 from .together import together
 from .topology import Member, Node, ReplicaSet
 from .wait import NotReady, wait_until
 
-# After a crash a member replays its journal first; on a loaded machine with nine of them that takes a while.
-REACHABLE_TIMEOUT_S = 60
 # An election takes the election timeout and a few seconds; a restart elects only once members have seen each other.
 PRIMARY_TIMEOUT_S = 90
-ALREADY_INITIALIZED = 23
-AUTHENTICATION_FAILED = 18
+# AlreadyInitialized, ConfigurationInProgress: another command was faster.
+INITIATED_CODES = frozenset({23, 109})
 PRIMARY = "primary"
 
 
-Check = Callable[[Node], None]
-
-
-def no_check(node: Node) -> None:
-    """For nodes that run elsewhere: whether their processes live cannot be seen."""
-
-
-def wait_reachable(client: Client, node: Node, check: Check = no_check) -> dict[str, Any]:
-    """The first answer to `hello`. A set must not be initiated before every member answers.
+def wait_reachable(
+    client: Client, node: Node, check: Check = no_check, wait_s: float = REACHABLE_TIMEOUT_S
+) -> dict[str, Any]:
+    """The first answer to `hello`.
 
     `check` raises when waiting is in vain.
 
     Raises:
-        WaitTimeout: no answer within a minute.
-        ClusterError: it does not take our keyfile.
+        WaitTimeout: no answer within `wait_s` seconds.
+        ClusterError: it refuses the login.
     """
 
     def probe() -> dict[str, Any]:
@@ -45,24 +38,30 @@ def wait_reachable(client: Client, node: Node, check: Check = no_check) -> dict[
             raise NotReady(why(error)) from error
 
     try:
-        return wait_until(f"{node.name} at {node.address}", probe, REACHABLE_TIMEOUT_S)
+        return wait_until(f"{node.name} at {node.address}", probe, wait_s)
     except OperationFailure as error:
         if error.code != AUTHENTICATION_FAILED:
             raise
         raise ClusterError(
-            f"{node.name} at {node.address} does not take this cluster's keyfile: give every node the same one."
+            f"{node.name} at {node.address} refuses the login: give it this cluster's keyfile, and keep the passwords "
+            "that the cluster was made with."
         ) from error
 
 
 def ensure_set(
-    replica_set: ReplicaSet, connections: Connections, election_timeout_ms: int, check: Check = no_check
+    replica_set: ReplicaSet,
+    connections: Connections,
+    election_timeout_ms: int,
+    check: Check = no_check,
+    wait_s: float = REACHABLE_TIMEOUT_S,
 ) -> bool:
-    """Reaches every member, initiates the set unless it is, and waits for its primary; whether it initiated it.
+    """Looks at every member, initiates the set unless it is, and waits for its primary; whether it initiated it.
 
     Raises:
-        ClusterError: a member does not answer, belongs elsewhere, or none is elected.
+        ClusterError: a member does not answer, is not what it must be, or none is elected.
     """
-    together(lambda member: wait_reachable(connections.member(member), member, check), replica_set.members)
+    # A set must not be initiated before every member answers.
+    together(lambda m: require_usable(connections.member(m), m, check, wait_s), replica_set.members)
     initiated = ensure_initiated(replica_set, connections, election_timeout_ms)
     wait_primary(replica_set, connections)
     return initiated
@@ -92,9 +91,8 @@ def _initiate(first: Client, config: dict[str, Any]) -> bool:
     try:
         first.admin.command("replSetInitiate", config)
     except OperationFailure as error:
-        if error.code != ALREADY_INITIALIZED:
+        if error.code not in INITIATED_CODES:
             raise
-        # Another command was faster.
         return False
     return True
 
@@ -112,7 +110,7 @@ def wait_primary(replica_set: ReplicaSet, connections: Connections) -> Member:
 
     def probe() -> Member:
         nonlocal asked
-        states = {member: _state(connections, member) for member in replica_set.members}
+        states = _states(replica_set, connections)
         for member, state in states.items():
             if state == PRIMARY:
                 return member
@@ -125,8 +123,14 @@ def wait_primary(replica_set: ReplicaSet, connections: Connections) -> Member:
 
 def primary_of(replica_set: ReplicaSet, connections: Connections) -> Member | None:
     """The member that says it is primary now; None when none does."""
-    states = {member: _state(connections, member) for member in replica_set.members}
+    states = _states(replica_set, connections)
     return next((member for member, state in states.items() if state == PRIMARY), None)
+
+
+def _states(replica_set: ReplicaSet, connections: Connections) -> dict[Member, str]:
+    """Asked side by side: a frozen member answers none of them later than itself."""
+    states = together(lambda member: _state(connections, member), replica_set.members)
+    return dict(zip(replica_set.members, states, strict=True))
 
 
 def _state(connections: Connections, member: Member) -> str:

@@ -49,6 +49,18 @@ def cluster(data_dir: Path) -> Iterator[LocalCluster]:
         local.kill()
 
 
+@pytest.fixture(scope="session")
+def spare_cluster(data_dir: Path) -> Iterator[LocalCluster]:
+    """Two shards of single members, healthy, for tests of what administrators do: each leaves it as it was."""
+    root = data_dir / "spare"
+    local = LocalCluster.create(root, {"shards": 2, "members": 1, "routers": 1}, free_port(6))
+    try:
+        local.up(Progress(quiet=True))
+        yield local
+    finally:
+        local.kill()
+
+
 @pytest.fixture
 def breakable(cluster: LocalCluster) -> Iterator[LocalCluster]:
     """The cluster for a test that kills, stops or freezes nodes: mended afterwards."""

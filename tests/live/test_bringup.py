@@ -14,10 +14,10 @@ from pymongo.errors import OperationFailure
 from cluster.__main__ import main
 from cluster.collections import COLLECTIONS
 from cluster.errors import ClusterError
+from cluster.found import read_collections
 from cluster.local import LocalCluster
 from cluster.progress import Progress
 from cluster.roles import ADMIN, MONITOR
-from cluster.schema import read_existing
 from cluster.topology import Member
 
 pytestmark = pytest.mark.timeout(180)
@@ -31,11 +31,11 @@ def test_every_declared_collection_exists_with_its_shard_key(
     cluster: LocalCluster, admin_client: MongoClient[dict[str, Any]]
 ) -> None:
     """What `cluster/collections.py` declares is what a fresh cluster has."""
-    existing = read_existing(admin_client, cluster.database)
+    existing = read_collections(admin_client, cluster.database)
 
-    assert set(existing.options) == {collection.name for collection in COLLECTIONS}
+    assert set(existing) == {collection.name for collection in COLLECTIONS}
     declared: Mapping[str, Any] = {c.name: dict(c.shard_key) for c in COLLECTIONS if c.is_sharded}
-    assert existing.shard_keys == declared
+    assert {name: found.shard_key for name, found in existing.items() if found.shard_key} == declared
 
 
 def test_every_sharded_collection_starts_on_both_shards(cluster: LocalCluster) -> None:
