@@ -70,9 +70,9 @@ class Grid:
 
     # -- membership
 
-    def load_shards(self, as_of: Timestamp | None = None) -> None:
+    def load_shards(self, as_of: Timestamp | None = None, limit_s: float = METADATA_LIMIT_S) -> None:
         """Read `config.shards`, at cluster time `as_of` or later, and keep one ReplicaSet for each."""
-        found = {shard["_id"]: shard["host"] for shard in self.config_find("shards", {}, as_of=as_of)}
+        found = {shard["_id"]: shard["host"] for shard in self.config_find("shards", {}, as_of=as_of, limit_s=limit_s)}
         with self._lock:
             gone = [self.shards.pop(name) for name in list(self.shards) if name not in found]
             for name, host in found.items():
@@ -182,7 +182,12 @@ class Grid:
         return reply
 
     def config_find(
-        self, collection: str, query: dict[str, Any], database: str = "config", as_of: Timestamp | None = None
+        self,
+        collection: str,
+        query: dict[str, Any],
+        database: str = "config",
+        as_of: Timestamp | None = None,
+        limit_s: float = METADATA_LIMIT_S,
     ) -> list[Mapping[str, Any]]:
         """Documents of a (small) collection of the config servers, read at majority."""
         concern: dict[str, Any] = {"level": "majority"}
@@ -191,7 +196,7 @@ class Grid:
         reply = self.config_call(
             {"find": collection, "filter": query, "$db": database, "readConcern": concern, "batchSize": 100_000,
              "singleBatch": True},
-            time.monotonic() + METADATA_LIMIT_S,
+            time.monotonic() + limit_s,
             Retry.IDEMPOTENT,
         )  # fmt: skip
         return list(reply["cursor"]["firstBatch"])

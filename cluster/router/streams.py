@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 DEFAULT_WAIT_S = 1.0
 # How long one shard may keep the others waiting before the next look.
 SHARD_WAIT_S = 0.2
+# How long a getMore waits for the config servers before it answers with nothing.
+CONFIG_WAIT_S = 2.0
 BATCH = 1000
 RESUMABLE = ("ResumableChangeStreamError",)
 STARTS = ("resumeAfter", "startAfter", "startAtOperationTime")
@@ -88,18 +90,20 @@ class ChangeStream:
         self.namespace = op.namespace if isinstance(op.body["aggregate"], str) else f"{op.db}.$cmd.aggregate"
         self._command = op.without_session()
         spec = dict(op.body["pipeline"][0]["$changeStream"].items())
-        self._after, start = _start(op, spec)
+        # Everything up to here has been delivered, or lies before the start; a shard that joins is read from here on.
+        self._delivered, self._start = _start(op, spec)
         self._spec = {name: value for name, value in spec.items() if name not in STARTS}
         self._streams: dict[str, ShardStream] = {}
-        self._adopt(op, start)
+        self._adopt(op)
 
     # -- opening
 
-    def _adopt(self, op: Operation, start: Timestamp) -> None:
+    def _adopt(self, op: Operation) -> None:
         """Open the stream of every shard that has none yet."""
+        start = time_of(self._delivered) if self._delivered else self._start
         for name, shard in list(op.grid.shards.items()):
             if name not in self._streams:
-                stream = ShardStream(name, shard, mark=self._after)
+                stream = ShardStream(name, shard, mark=self._delivered)
                 self._open(op, stream, start)
                 self._streams[name] = stream
 
@@ -150,27 +154,31 @@ class ChangeStream:
 
     def _released(self, op: Operation, most: int) -> list[RawBSONDocument | dict[str, Any]]:
         """Up to `most` events, in order, that no shard can precede any more."""
+        if self._limit() > self._delivered and not self._knows_every_shard(op):
+            return []
         limit = self._limit()
-        if any(stream.events and stream.events[0][0] <= limit for stream in self._streams.values()):
-            self._look_for_new_shards(op, limit)
-            limit = self._limit()
         ready = sorted(
             (token, stream.name) for stream in self._streams.values() for token, _ in stream.events if token <= limit
         )
+        self._delivered = ready[most - 1][0] if len(ready) >= most else limit
         return [self._looked_up(op, self._streams[name].events.popleft()[1]) for _, name in ready[:most]]
 
     def _limit(self) -> str:
         return min(stream.mark for stream in self._streams.values())
 
-    def _look_for_new_shards(self, op: Operation, limit: str) -> None:
-        """Events of a shard added before `limit` must not be missed: read at that time who is a shard."""
+    def _knows_every_shard(self, op: Operation) -> bool:
+        """Whether the shards up to the limit's time are known, and watched; a shard that has joined is from now on.
+
+        While no config server can say so nothing is delivered: late is better than an event that is never told.
+        """
         try:
-            op.grid.load_shards(time_of(limit))
+            op.grid.load_shards(time_of(self._limit()), CONFIG_WAIT_S)
         except (CommandError, MemberError) as error:
-            log.warning("new shards cannot be seen now: %s", error)
+            log.warning("change streams wait: who is a shard cannot be read: %s", error)
+            return False
         if op.grid.shards.keys() - self._streams.keys():
-            self._after = ""
-            self._adopt(op, time_of(limit))
+            self._adopt(op)
+        return True
 
     def _looked_up(self, op: Operation, event: RawBSONDocument) -> RawBSONDocument | dict[str, Any]:
         """A shard looks a changed document up at home; one that has moved since is looked up where it is now."""
@@ -190,10 +198,8 @@ class ChangeStream:
         return any(not stream.cursor_id and not stream.events for stream in self._streams.values())
 
     def _reply(self, batch: str, events: list[Any]) -> dict[str, Any]:
-        left = any(stream.events for stream in self._streams.values())
-        mark = token_of(events[-1]) if events and left else self._limit()
         cursor = {"id": Int64(0) if self._is_over() else self.id, "ns": self.namespace, batch: events,
-                  "postBatchResumeToken": {"_data": mark}}  # fmt: skip
+                  "postBatchResumeToken": {"_data": self._delivered}}  # fmt: skip
         return {"cursor": cursor, "ok": 1.0}
 
     def close(self, op: Operation) -> None:

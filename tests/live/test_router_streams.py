@@ -1,8 +1,9 @@
 """Change streams through a router: complete, in order, resumable, over every shard."""
 
+import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +12,20 @@ from pymongo import MongoClient
 from pymongo.change_stream import ChangeStream
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
-from scratch import sharded
+from scratch import chunks, move_chunk, owner_of, sharded
+from support import free_port
 
+from cluster.command_lines import mongod_argv
 from cluster.local import LocalCluster
+from cluster.progress import Progress
+from cluster.roles import ADMIN
+from cluster.sets import ensure_set
+from cluster.topology import Member, ReplicaSet
 
 EVENTS = 200
 WAIT_MS = 300
 LIMIT_S = 30
+ELECTION_TIMEOUT_MS = 2_000
 
 
 @pytest.fixture
@@ -165,3 +173,55 @@ def step_down_primary(cluster: LocalCluster) -> None:
 
 
 faults: dict[str, Callable[[LocalCluster], None]] = {"kill": kill_primary, "step down": step_down_primary}
+
+
+@pytest.fixture
+def spare_shard(small_cluster: LocalCluster) -> Iterator[ReplicaSet]:
+    """A set of one member beside a running small cluster, not a shard of it yet."""
+    small_cluster.up(Progress(quiet=True))
+    member = Member("spare-a", "127.0.0.1", free_port(), "shardsvr", "spare")
+    spare = ReplicaSet("spare", "shardsvr", (member,))
+    directory = small_cluster.data_dir.root / "spare"
+    directory.mkdir()
+    argv = mongod_argv(
+        small_cluster.mongod,
+        member,
+        directory,
+        small_cluster.data_dir.logs / "spare.log",
+        small_cluster.secrets.keyfile,
+    )
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    try:
+        with small_cluster.connections() as connections:
+            ensure_set(spare, connections, ELECTION_TIMEOUT_MS)
+        yield spare
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_a_shard_that_joins_is_watched_too(small_cluster: LocalCluster, spare_shard: ReplicaSet):
+    """Its events come in the order of the writes, from its first one on, on a stream that was open before."""
+    with MongoClient[Any](small_cluster.uri(ADMIN)) as client, sharded(client) as things:
+        with things.watch(max_await_time_ms=WAIT_MS) as stream:
+            keys = [ObjectId() for _ in range(30)]
+            write_in_order(things, keys[:10])
+            client.admin.command("addShard", spare_shard.seed, name=spare_shard.name)
+            move_chunk(client, things, chunks(client, things)[0], spare_shard.name)
+            write_in_order(things, keys[10:])
+            assert [event["documentKey"]["_id"] for event in take(stream, 30)] == keys
+        assert {owner_of(things, {"_id": key}) for key in keys} == {"spare", "shard-1"}
+
+
+def test_a_shard_that_joins_a_quiet_stream_is_watched_too(small_cluster: LocalCluster, spare_shard: ReplicaSet):
+    """Also when nothing happens on the others, and the resume token has moved on meanwhile."""
+    with MongoClient[Any](small_cluster.uri(ADMIN)) as client, sharded(client) as things:
+        with things.watch(max_await_time_ms=WAIT_MS) as stream:
+            stream.try_next()
+            client.admin.command("addShard", spare_shard.seed, name=spare_shard.name)
+            for chunk in chunks(client, things):
+                move_chunk(client, things, chunk, spare_shard.name)
+            things.insert_one({"_id": 1})
+            (event,) = take(stream, 1)
+        assert event["documentKey"] == {"_id": 1}
+        assert owner_of(things, {"_id": 1}) == "spare"
