@@ -76,7 +76,8 @@ def read_indexes(client: Client, database: str, collection: str) -> tuple[FoundI
     specs: dict[str, list[tuple[str, Document]]] = {}
     for row in client[database][collection].aggregate([{"$indexStats": {}}]):
         spec = {name: value for name, value in row["spec"].items() if name not in OF_THE_SERVER}
-        specs.setdefault(row["name"], []).append((row["shard"], spec))
+        # 4.4 names no shard where the collection is not sharded: there is one.
+        specs.setdefault(row["name"], []).append((row.get("shard", ""), spec))
     return tuple(
         FoundIndex(name, rows[0][1], frozenset(shard for shard, spec in rows if spec == rows[0][1]))
         for name, rows in sorted(specs.items())

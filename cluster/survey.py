@@ -119,24 +119,38 @@ def look(client: Client, member: Member) -> Finding:
     try:
         hello = client.admin.command("hello")
     except OperationFailure as error:
-        if error.code != AUTHENTICATION_FAILED:
-            raise
-        # The driver said hello before it logged in.
-        return _standalone(member) if _kind(client) == "Standalone" else Finding(State.OTHER_KEY)
+        return _without_login(member, error)
     except (ConnectionFailure, ProtocolError) as error:
         if isinstance(error, ProtocolError) or isinstance(_last_error(client), ProtocolError):
             return Finding(State.STRANGER)
         raise NotReady(_reason(client, error)) from error
-    return _judge(client, member, hello)
+    return _judge(client, hello)
 
 
-def _judge(client: Client, member: Member, hello: dict[str, Any]) -> Finding:
+def _without_login(member: Member, refused: OperationFailure) -> Finding:
+    """What says hello to everybody and refuses the keyfile's login."""
+    with _anonymous(member) as client:
+        hello = client.admin.command("hello")
+        if hello.get("msg") == "isdbgrid":
+            return Finding(State.ROUTER)
+        if not (hello.get("setName") or hello.get("isreplicaset")):
+            return _standalone(client)
+    if refused.code != AUTHENTICATION_FAILED:
+        raise refused
+    return Finding(State.OTHER_KEY)
+
+
+def _anonymous(member: Member) -> Client:
+    return MongoClient(member.host, member.port, directConnection=True, serverSelectionTimeoutMS=ANONYMOUS_TIMEOUT_MS)
+
+
+def _judge(client: Client, hello: dict[str, Any]) -> Finding:
     if hello.get("msg") == "isdbgrid":
         return Finding(State.ROUTER)
     if hello.get("setName"):
         return Finding(State.MEMBER, hello["setName"], own_address=hello.get("me"))
     if not hello.get("isreplicaset"):
-        return _standalone(member, client)
+        return _standalone(client)
     started = client.admin.command("getCmdLineOpts")["parsed"]
     replication, role = started.get("replication", {}), started.get("sharding", {}).get("clusterRole")
     name = replication.get("replSet") or replication.get("replSetName")
@@ -145,23 +159,13 @@ def _judge(client: Client, member: Member, hello: dict[str, Any]) -> Finding:
     return Finding(State.FRESH, name, role or "mongod of no cluster", has_data=bool(catalog.get("collections")))
 
 
-def _standalone(member: Member, client: Client | None = None) -> Finding:
+def _standalone(client: Client) -> Finding:
     """With its databases, where it tells them."""
     try:
-        if client is not None:
-            names = client.list_database_names()
-        else:
-            with MongoClient[dict[str, Any]](
-                member.host, member.port, directConnection=True, serverSelectionTimeoutMS=ANONYMOUS_TIMEOUT_MS
-            ) as anonymous:
-                names = anonymous.list_database_names()
+        names = client.list_database_names()
     except PyMongoError:
         names = []
     return Finding(State.STANDALONE, databases=tuple(sorted(set(names) - OWN_DATABASES)))
-
-
-def _kind(client: Client) -> str:
-    return next((found.server_type_name for found in client.topology_description.server_descriptions().values()), "")
 
 
 def _last_error(client: Client) -> Exception | None:
