@@ -46,6 +46,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 
+PATH_PATTERNS = {
+    **dict.fromkeys(("user_id", "project_id"), OBJECT_ID_PATTERN),
+    **dict.fromkeys(("task_id", "event_id", "reminder_id"), PUBLIC_ID_PATTERN),
+}
+
 
 def _name_of(schema: Any) -> str:
     """A component's name: that of its class."""
@@ -122,8 +127,7 @@ def _parameters(rule: Rule, method: str, contract: Endpoint) -> list[Any]:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    patterns = {"user_id": OBJECT_ID_PATTERN, "task_id": PUBLIC_ID_PATTERN}
-    schema = {"type": "string"} | ({"pattern": patterns[name]} if name in patterns else {})
+    schema = {"type": "string"} | ({"pattern": PATH_PATTERNS[name]} if name in PATH_PATTERNS else {})
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -1,6 +1,6 @@
 """What a write of a task consists of: the document, the update, and whether the people it names may be named."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -10,10 +10,10 @@ from . import access, times
 from .auth import Principal
 from .db import Document
 from .errors import invalid
-from .store import projects, tasks, users
-from .store.owned import at_versions, change, new_document
+from .store import projects, users
+from .store.owned import change, new_document
 
-at = at_versions
+PEOPLE = ("project_id", "assignee_id")
 
 
 def new_task(owner_id: ObjectId, fields: Mapping[str, Any]) -> Document:
@@ -36,30 +36,39 @@ def change_of(fields: Mapping[str, Any], actor_id: ObjectId) -> list[Document]:
 
 
 def check_people(
-    owner_id: ObjectId, fields: Mapping[str, Any], caller: Principal, task_id: ObjectId | None = None
+    caller: Principal, owner_id: ObjectId, fields: Mapping[str, Any], current: Callable[[], Document] | None = None
 ) -> None:
-    """Refuse a project that the caller is not in, and an assignee who may not be one.
+    """Refuse a project that the caller is not in or that takes no tasks, and an assignee who may not be one.
 
-    An assignee is the owner, in the task's project, or, for a task without a project, any active user.
+    An assignee is the owner, in the task's project, or, for a task without a project, any active user. A task that is
+    there already (`current`) has those of the two that are not in `fields`, and may keep what it has.
     """
-    project_id, assignee_id = fields.get("project_id"), fields.get("assignee_id")
-    if project_id is not None and projects.find_project_of(project_id, caller.user_id) is None:
-        raise invalid("/project_id", "No such project of yours.")
-    if assignee_id in (None, owner_id):
+    named = {name: fields[name] for name in PEOPLE if name in fields}
+    if not any(named.values()) and (current is None or not named):
         return
-    if "project_id" not in fields and task_id is not None:
-        project_id = _project_of(owner_id, task_id)
-    if not _may_be_assigned(assignee_id, project_id):
-        raise invalid("/assignee_id", "Nobody who can be given this task.")
+    before = current() if current else {}
+    after = {name: named.get(name, before.get(name)) for name in PEOPLE}
+    project_id, assignee_id = after["project_id"], after["assignee_id"]
+    if project_id is not None and project_id != before.get("project_id"):
+        _require_open_project(caller, project_id)
+    if assignee_id not in (None, owner_id) and after != {name: before.get(name) for name in PEOPLE}:
+        _require_assignable(assignee_id, project_id)
 
 
-def _project_of(owner_id: ObjectId, task_id: ObjectId) -> ObjectId | None:
-    task = tasks.find_task(owner_id, task_id, access.EVERYTHING)
-    return task["project_id"] if task else None
+def _require_open_project(caller: Principal, project_id: ObjectId) -> None:
+    project = projects.find_project(project_id, access.sees_project(caller))
+    if project is None:
+        raise invalid("/project_id", "No such project of yours.")
+    if project["status"] != "active":
+        raise invalid("/project_id", "The project is archived: it takes no more tasks.", "project_archived")
 
 
-def _may_be_assigned(user_id: ObjectId, project_id: ObjectId | None) -> bool:
+def _require_assignable(user_id: ObjectId, project_id: ObjectId | None) -> None:
+    """In a project its members, without one anybody who is active."""
     if project_id is not None:
-        return projects.find_project_of(project_id, user_id) is not None
-    user = users.find_standing(user_id)
-    return user is not None and user["status"] == "active"
+        may = projects.find_project(project_id, access.takes_part(user_id)) is not None
+    else:
+        user = users.find_standing(user_id)
+        may = user is not None and user["status"] == "active"
+    if not may:
+        raise invalid("/assignee_id", "Nobody who can be given this task.")

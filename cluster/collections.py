@@ -24,7 +24,7 @@ from .declaration import (
 ROLES = ("member", "admin")
 USER_STATUSES = ("active", "disabled", "deleting")
 TASK_STATUSES = ("pending", "in_progress", "done", "cancelled")
-PROJECT_STATUSES = ("active", "archived")
+PROJECT_STATUSES = ("active", "archived", "deleting")
 WORK_STATES = ("waiting", "leased", "done", "failed")
 
 # `_id` hashed: reads and writes by id hit one shard, documents spread from the first one on.
@@ -142,7 +142,7 @@ EVENTS = Collection(
             **STAMPS,
         }
     ),
-    (_index(("owner_id", 1), ("starts_at", 1), ("_id", 1)),),
+    (_index(("owner_id", 1), ("starts_at", 1), ("_id", 1)), _index(("starts_at", 1), ("_id", 1))),
 )
 
 # One per login. `_id` is the `sid` of its access tokens; the refresh secret is stored hashed only.

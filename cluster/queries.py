@@ -29,9 +29,14 @@ METADATA = Scatter("adds up the shards' own counters, cached by the API")
 SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on the person serves each shard's part")
 
 QUERIES: dict[str, Routing] = {
+    "events.delete_event": TARGETED,
     "events.delete_events_of_owner": TARGETED,
     "events.estimate_events": METADATA,
+    "events.find_event": TARGETED,
     "events.insert_event": TARGETED,
+    "events.list_all_events": ADMINS_LIST,
+    "events.list_events_of_owner": TARGETED,
+    "events.update_event": TARGETED,
     "idempotency.fill_answer": TARGETED,
     "idempotency.find_answer": TARGETED,
     "idempotency.insert_answer": TARGETED,
@@ -44,7 +49,7 @@ QUERIES: dict[str, Routing] = {
     "outbox.lease_entry": TARGETED,
     "outbox.postpone_entry": TARGETED,
     "projects.estimate_projects": METADATA,
-    "projects.find_project_of": TARGETED,
+    "projects.find_project": TARGETED,
     "projects.insert_project": TARGETED,
     "projects.list_project_ids_of": SPREAD_BY_ID,
     "projects.list_project_ids_of_owner": SPREAD_BY_ID,

@@ -1,22 +1,22 @@
 """Queries on events. The shard key is the owner and the id."""
 
-from bson import ObjectId
+from collections.abc import Sequence
 
 from ..db import Document
+from .owned_queries import Sort, all_of, owned_queries
 from .query import Documents, queries_of
 
 query = queries_of("events")
 
 
-@query
-def insert_event(events: Documents, event: Document) -> None:
-    events.insert_one(event)
+EVENTS = owned_queries("events", "event")
+insert_event, list_events_of_owner = EVENTS.insert_item, EVENTS.list_items_of_owner
+delete_events_of_owner = EVENTS.delete_items_of_owner
 
 
 @query
-def delete_events_of_owner(events: Documents, owner_id: ObjectId) -> int:
-    """How many were removed. May be repeated until it answers 0."""
-    return events.delete_many({"owner_id": owner_id}).deleted_count
+def list_all_events(events: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
+    return list(events.find(all_of({}, clauses)).sort(sort).limit(limit))
 
 
 @query

@@ -1,11 +1,17 @@
 """Queries on projects. The shard key is the id; those of one person are spread over the shards."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bson import ObjectId
 
 from ..db import Document
 from .query import Documents, queries_of
 
 query = queries_of("projects")
+
+# One that is being deleted is seen by nobody but the worker.
+LIVE = {"$ne": "deleting"}
 
 
 @query
@@ -14,21 +20,22 @@ def insert_project(projects: Documents, project: Document) -> None:
 
 
 @query
-def find_project_of(projects: Documents, project_id: ObjectId, user_id: ObjectId) -> Document | None:
-    """The project, if that user owns it or is a member."""
-    return projects.find_one({"_id": project_id, "$or": [{"owner_id": user_id}, {"member_ids": user_id}]})
+def find_project(projects: Documents, project_id: ObjectId, condition: Mapping[str, Any]) -> Document | None:
+    """The project, if it meets `condition` (see `access`) and is not being deleted."""
+    return projects.find_one({"_id": project_id, "status": LIVE, **condition})
 
 
 @query
 def list_project_ids_of(projects: Documents, user_id: ObjectId) -> list[ObjectId]:
     """The projects that a person owns or is a member of."""
-    mine = {"$or": [{"owner_id": user_id}, {"member_ids": user_id}]}
+    mine = {"status": LIVE, "$or": [{"owner_id": user_id}, {"member_ids": user_id}]}
     return [project["_id"] for project in projects.find(mine, {"_id": 1})]
 
 
 @query
 def list_project_ids_of_owner(projects: Documents, owner_id: ObjectId, limit: int) -> list[ObjectId]:
-    return [project["_id"] for project in projects.find({"owner_id": owner_id}, {"_id": 1}).limit(limit)]
+    owned = {"owner_id": owner_id, "status": LIVE}
+    return [project["_id"] for project in projects.find(owned, {"_id": 1}).limit(limit)]
 
 
 @query

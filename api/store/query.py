@@ -34,17 +34,20 @@ class _Named:
         return partial(getattr(self._collection, method), **self._extra)
 
 
-def queries_of(collection: str) -> Callable[[Callable[Concatenate[Documents, P], T]], Callable[P, T]]:
+def queries_of(
+    collection: str, noun: str = "item"
+) -> Callable[[Callable[Concatenate[Documents, P], T]], Callable[P, T]]:
     """The decorator of a module's queries: `query = queries_of("tasks")`, then
 
     @query
     def find_task(tasks: Documents, owner_id: ObjectId, task_id: ObjectId) -> Document | None: ...
 
-    is called as `find_task(owner_id, task_id)` and known as `tasks.find_task`.
+    is called as `find_task(owner_id, task_id)` and known as `tasks.find_task`. Queries that several collections share
+    say "item" for what each calls its `noun`.
     """
 
     def query(function: Callable[Concatenate[Documents, P], T]) -> Callable[P, T]:
-        name = f"{collection}.{function.__name__}"
+        name = f"{collection}.{function.__name__.replace('item', noun)}"
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:

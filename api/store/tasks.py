@@ -5,68 +5,30 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
 from ..db import Document
+from .owned_queries import Sort, all_of, owned_queries
 from .query import Documents, queries_of
 
 query = queries_of("tasks")
 
-Sort = Sequence[tuple[str, int]]
 
-
-@query
-def insert_task(tasks: Documents, task: Document) -> None:
-    tasks.insert_one(task)
-
-
-@query
-def find_task(tasks: Documents, owner_id: ObjectId, task_id: ObjectId, seen_by: Mapping[str, Any]) -> Document | None:
-    """The task, if `seen_by` (see `access`) lets the caller see it."""
-    return tasks.find_one({"owner_id": owner_id, "_id": task_id, **seen_by})
-
-
-@query
-def update_task(
-    tasks: Documents,
-    owner_id: ObjectId,
-    task_id: ObjectId,
-    condition: Mapping[str, Any],
-    change: Sequence[Mapping[str, Any]],
-) -> Document | None:
-    """The task after `change`; None where there is none that meets `condition` (who may, at which version)."""
-    return tasks.find_one_and_update(
-        {"owner_id": owner_id, "_id": task_id, **condition}, change, return_document=ReturnDocument.AFTER
-    )
-
-
-@query
-def delete_task(tasks: Documents, owner_id: ObjectId, task_id: ObjectId, condition: Mapping[str, Any]) -> bool:
-    """Whether the task was there, met `condition` and is gone."""
-    return tasks.delete_one({"owner_id": owner_id, "_id": task_id, **condition}).deleted_count == 1
-
-
-@query
-def list_tasks_of_owner(
-    tasks: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
-) -> list[Document]:
-    return list(tasks.find(_all_of({"owner_id": owner_id}, clauses)).sort(sort).limit(limit))
+TASKS = owned_queries("tasks", "task")
+insert_task, find_task = TASKS.insert_item, TASKS.find_item
+update_task, delete_task = TASKS.update_item, TASKS.delete_item
+list_tasks_of_owner, delete_tasks_of_owner = TASKS.list_items_of_owner, TASKS.delete_items_of_owner
 
 
 @query
 def list_tasks_of_assignee(
     tasks: Documents, assignee_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
 ) -> list[Document]:
-    return list(tasks.find(_all_of({"assignee_id": assignee_id}, clauses)).sort(sort).limit(limit))
+    return list(tasks.find(all_of({"assignee_id": assignee_id}, clauses)).sort(sort).limit(limit))
 
 
 @query
 def list_all_tasks(tasks: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
-    return list(tasks.find(_all_of({}, clauses)).sort(sort).limit(limit))
-
-
-def _all_of(first: Document, clauses: Sequence[Document]) -> Document:
-    return {**first, "$and": list(clauses)} if clauses else first
+    return list(tasks.find(all_of({}, clauses)).sort(sort).limit(limit))
 
 
 @query
@@ -116,12 +78,6 @@ def _done_per_day(match: Document, since: datetime, tz: str) -> list[Document]:
 def estimate_tasks(tasks: Documents) -> int:
     """From metadata: quick, and orphans of a range on the move count twice."""
     return tasks.estimated_document_count()
-
-
-@query
-def delete_tasks_of_owner(tasks: Documents, owner_id: ObjectId) -> int:
-    """How many were removed. May be repeated until it answers 0."""
-    return tasks.delete_many({"owner_id": owner_id}).deleted_count
 
 
 @query

@@ -32,13 +32,19 @@ for module in pkgutil.iter_modules(store.__path__):
 ID, OTHER, AT = ObjectId(), ObjectId(), datetime(2026, 1, 31, tzinfo=UTC)
 TEXT_ID = "routing-test-0123456789"
 UPDATE = change({"title": "x"}, None, None, AT)
+BY_START = [("starts_at", 1), ("_id", 1)]
 BY_DUE = [("due_at", 1), ("_id", 1)]
 
 # The arguments of each query; none of them finds or changes anything that another test needs.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "events.delete_event": (ID, OTHER, {"version": {"$in": [1]}}),
     "events.delete_events_of_owner": (ID,),
     "events.estimate_events": (),
+    "events.find_event": (ID, OTHER, {}),
     "events.insert_event": ({"_id": ID, "owner_id": ID},),
+    "events.list_all_events": ([], BY_START, 10),
+    "events.list_events_of_owner": (ID, [], BY_START, 10),
+    "events.update_event": (ID, OTHER, {"version": {"$in": [1]}}, UPDATE),
     "idempotency.fill_answer": (TEXT_ID, 200, {}, b""),
     "idempotency.find_answer": (TEXT_ID,),
     "idempotency.insert_answer": (TEXT_ID, TEXT_ID, AT),
@@ -51,7 +57,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "outbox.lease_entry": (ID, TEXT_ID, AT, AT),
     "outbox.postpone_entry": (ID, TEXT_ID, "waiting", AT, "x"),
     "projects.estimate_projects": (),
-    "projects.find_project_of": (ID, OTHER),
+    "projects.find_project": (ID, {"member_ids": OTHER}),
     "projects.insert_project": ({"_id": ID},),
     "projects.list_project_ids_of": (ID,),
     "projects.list_project_ids_of_owner": (ID, 10),

@@ -90,7 +90,7 @@ def test_owners_and_admins_see_change_and_delete_a_task() -> None:
     for caller in (HIMSELF, ADMIN):
         assert access.sees_task(caller, OWNER) == {}
         assert access.changes_task(caller, OWNER, {"title"}) == {}
-        assert access.deletes_task(caller, OWNER) == {}
+        assert access.owns(caller, OWNER) == {}
 
 
 def test_an_assignee_sees_a_task_and_changes_status_and_position() -> None:
@@ -101,7 +101,7 @@ def test_an_assignee_sees_a_task_and_changes_status_and_position() -> None:
 
 def test_an_assignee_changes_nothing_else_and_deletes_nothing() -> None:
     assert access.changes_task(MEMBER, OWNER, {"status", "assignee_id"}) is None
-    assert access.deletes_task(MEMBER, OWNER) is None
+    assert access.owns(MEMBER, OWNER) is None
 
 
 @pytest.mark.parametrize(

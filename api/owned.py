@@ -1,0 +1,147 @@
+"""Owned resources: what belongs to one person and is made, read, changed and deleted by its public id.
+
+What they have in common is here, once; what sets one apart is its `Resource` in `resources`. A rule about who may is
+part of the query's filter. Where the first command finds nothing, a second one with the caller's projects may.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bson import ObjectId
+from flask import g
+from marshmallow import Schema
+
+from . import access, times
+from .auth import Principal
+from .db import Document
+from .errors import Problem
+from .responses import missed, unless_stale
+from .schemas.base import Dump, compile_dump
+from .store import projects
+from .store.owned import Versions, at_versions, change, new_document
+from .store.owned_queries import OwnedQueries
+
+Fields = Mapping[str, Any]
+# The item as it is before a change, if the caller may see it; 404 otherwise.
+Current = Callable[[], Document]
+
+
+def build_plainly(owner_id: ObjectId, fields: Fields) -> Document:
+    """A first version that holds what the client sent."""
+    return new_document({**fields, "owner_id": owner_id}, owner_id, g.get("request_id"), times.now())
+
+
+def change_plainly(fields: Fields, actor_id: ObjectId) -> list[Document]:
+    """The update that sets what the client sent."""
+    return change(fields, actor_id, g.get("request_id"), times.now())
+
+
+def nothing_to_check(caller: Principal, owner_id: ObjectId, fields: Fields, current: Current | None) -> None:
+    """Everything that its schema lets through may be written."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What sets one owned resource apart.
+
+    Attributes:
+        noun: what one of them is called, e.g. `task`; a path has it as `<task_id>`.
+        plural: its path and collection.
+        queries: the store's.
+        rules: who may see, change and delete one.
+        item: how one is shown.
+        create: the body of POST, and of PUT unless `has_put` is false.
+        patch: the body of PATCH.
+        problems: codes that its writes can answer besides those of every resource.
+        build: a first version from the owner and the loaded body.
+        change: the update from the loaded body and who makes it.
+        check: refuses what only the database can refuse; `current` is None for a new item.
+    """
+
+    noun: str
+    plural: str
+    queries: OwnedQueries
+    rules: access.Rules
+    item: type[Schema]
+    create: type[Schema]
+    patch: type[Schema]
+    example: Fields
+    patch_example: Fields
+    has_put: bool = True
+    problems: tuple[str, ...] = ()
+    build: Callable[[ObjectId, Fields], Document] = build_plainly
+    change: Callable[[Fields, ObjectId], list[Document]] = change_plainly
+    check: Callable[[Principal, ObjectId, Fields, Current | None], None] = nothing_to_check
+
+    @cached_property
+    def dump(self) -> Dump:
+        """The function that shows one."""
+        return compile_dump(self.item)
+
+
+def find_item(resource: Resource, caller: Principal, owner_id: ObjectId, item_id: ObjectId) -> Document:
+    """The item, if the caller may see it.
+
+    Raises:
+        Problem: 404.
+    """
+    condition, item = resource.rules.sees(caller, owner_id), None
+    if condition is not None:
+        item = resource.queries.find_item(owner_id, item_id, condition)
+    if item is None and condition != access.EVERYTHING and resource.rules.through_projects:
+        item = resource.queries.find_item(owner_id, item_id, _in_projects_of(caller))
+    if item is None:
+        raise Problem("not_found")
+    return item
+
+
+def check_fields(
+    resource: Resource, caller: Principal, owner_id: ObjectId, fields: Fields, item_id: ObjectId | None = None
+) -> None:
+    """Refuse what may not be written, before a transaction begins.
+
+    Raises:
+        Problem: 422, or 404 where the item is not the caller's to see.
+    """
+    current = None if item_id is None else lambda: find_item(resource, caller, owner_id, item_id)
+    resource.check(caller, owner_id, fields, current)
+
+
+def update_item(
+    resource: Resource, caller: Principal, key: tuple[ObjectId, ObjectId], fields: Fields, versions: Versions
+) -> Document:
+    """The item with `fields`.
+
+    Raises:
+        Problem: 404 not to be seen, 412 at another version, 403 not theirs to change.
+    """
+    owner_id, item_id = key
+    if not fields:
+        return unless_stale(find_item(resource, caller, owner_id, item_id), versions)
+    changes, conditions = resource.change(fields, caller.user_id), at_versions(versions)
+    allowed, item = resource.rules.changes(caller, owner_id, fields.keys()), None
+    if allowed is not None:
+        item = resource.queries.update_item(owner_id, item_id, {**allowed, **conditions}, changes)
+    if item is None and allowed != access.EVERYTHING and resource.rules.through_projects:
+        item = resource.queries.update_item(owner_id, item_id, {**_in_projects_of(caller), **conditions}, changes)
+    if item is None:
+        raise missed(find_item(resource, caller, owner_id, item_id), versions)
+    return item
+
+
+def delete_item(resource: Resource, caller: Principal, key: tuple[ObjectId, ObjectId], versions: Versions) -> None:
+    """Remove the item.
+
+    Raises:
+        Problem: as `update_item`.
+    """
+    owner_id, item_id = key
+    allowed = resource.rules.deletes(caller, owner_id)
+    if allowed is None or not resource.queries.delete_item(owner_id, item_id, {**allowed, **at_versions(versions)}):
+        raise missed(find_item(resource, caller, owner_id, item_id), versions)
+
+
+def _in_projects_of(caller: Principal) -> Document:
+    return access.in_projects(projects.list_project_ids_of(caller.user_id))

@@ -1,0 +1,56 @@
+"""The owned resources, each declared by what sets it apart. `owned` is what they have in common."""
+
+from bson import ObjectId
+
+from . import access, task_writes
+from .auth import Principal
+from .errors import invalid
+from .owned import Current, Fields, Resource
+from .schemas import events as event_shapes
+from .schemas import tasks as task_shapes
+from .store.events import EVENTS as EVENT_QUERIES
+from .store.tasks import TASKS as TASK_QUERIES
+
+
+def check_task(caller: Principal, owner_id: ObjectId, fields: Fields, current: Current | None) -> None:
+    """The project takes it, and the assignee may be one."""
+    task_writes.check_people(caller, owner_id, fields, current)
+
+
+def check_event(caller: Principal, owner_id: ObjectId, fields: Fields, current: Current | None) -> None:
+    """It does not end before it starts; of a patch that gives one of both, the other is as it was."""
+    given = {name: fields[name] for name in ("starts_at", "ends_at") if name in fields}
+    if len(given) == 1 and current is not None:
+        given = {**current(), **given}
+    if given.get("ends_at") is not None and given["ends_at"] < given["starts_at"]:
+        raise invalid("/ends_at", "Must not be before starts_at.")
+
+
+TASKS = Resource(
+    noun="task",
+    plural="tasks",
+    queries=TASK_QUERIES,
+    rules=access.OF_TASKS,
+    item=task_shapes.Task,
+    create=task_shapes.TaskCreate,
+    patch=task_shapes.TaskPatch,
+    example={"title": "Write the report", "priority": 2, "due_at": "2030-01-31T17:00:00Z", "tags": ["reports"]},
+    patch_example={"status": "done"},
+    problems=("project_archived",),
+    build=task_writes.new_task,
+    change=task_writes.change_of,
+    check=check_task,
+)
+
+EVENTS = Resource(
+    noun="event",
+    plural="events",
+    queries=EVENT_QUERIES,
+    rules=access.OWNER_ALONE,
+    item=event_shapes.Event,
+    create=event_shapes.EventCreate,
+    patch=event_shapes.EventPatch,
+    example={"starts_at": "2030-12-31T20:00:00Z", "venue": "Event Venue", "address": "Event Address"},
+    patch_example={"title": "Party"},
+    check=check_event,
+)
