@@ -15,7 +15,7 @@ GREETING = {"msg": "isdbgrid", "setName": Absent, "hosts": Absent, "me": Absent,
             "logicalSessionTimeoutMinutes": 30, "connectionId": int, "minWireVersion": 0,
             "maxWireVersion": lambda found: found >= 9, "operationTime": lambda found: found.time > 0,
             "$clusterTime": has("clusterTime", "signature")}  # fmt: skip
-ADMIN = "shardboard_admin"
+WHO = admin({"connectionStatus": 1})
 NOBODY = b"n,,n=nobody,r=abcdefghijklmnopqrstuvwx"
 
 
@@ -26,10 +26,21 @@ def session() -> dict[str, Binary]:
 OTHER = session()
 
 
+def me(answers: Any) -> str:
+    """The user's name, of an answer to WHO that came first."""
+    return str(answers[0]["authInfo"]["authenticatedUsers"][0]["user"])
+
+
+def first_step(answers: Any) -> dict[str, Any]:
+    """The first step of the same user's login."""
+    payload = Binary(b"n,,n=" + me(answers).encode() + b",r=abcd")
+    return {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": payload}
+
+
 def to_next(answers: Any) -> dict[str, Any]:
     """The next step of a login, with a proof that cannot be right."""
-    nonce = bytes(answers[0]["payload"]).split(b",")[0]
-    return {"saslContinue": 1, "conversationId": answers[0]["conversationId"],
+    nonce = bytes(answers[1]["payload"]).split(b",")[0]
+    return {"saslContinue": 1, "conversationId": answers[1]["conversationId"],
             "payload": Binary(b"c=biws," + nonce + b",p=" + b"A" * 43 + b"=")}  # fmt: skip
 
 
@@ -39,7 +50,11 @@ ROWS = (
     row("ismaster: the same in small letters", admin({"ismaster": 1}, {**GREETING, "ismaster": True})),
     row(
         "hello: which logins a user may use",
-        admin({"hello": 1, "saslSupportedMechs": f"admin.{ADMIN}"}, {"saslSupportedMechs": has("SCRAM-SHA-256")}),
+        WHO,
+        admin(
+            lambda answers: {"hello": 1, "saslSupportedMechs": f"admin.{me(answers)}"},
+            {"saslSupportedMechs": has("SCRAM-SHA-256")},
+        ),
     ),
     row("ping: on any database", ask({"ping": 1}), admin({"ping": 1.0}), ask({"ping": 1}, db="no_such_database")),
     row(
@@ -60,10 +75,8 @@ ROWS = (
     row("no such command: refused by name", admin({"frobnicate": 1}, refused(59)), ask({"Find": PLAIN}, refused(59))),
     row(
         "saslStart: a login begins",
-        admin(
-            {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": Binary(b"n,,n=" + ADMIN.encode() + b",r=abcd")},
-            {"conversationId": int, "done": False, "payload": bytes},
-        ),
+        WHO,
+        admin(first_step, {"conversationId": int, "done": False, "payload": bytes}),
         alone=True,
     ),
     row(
@@ -83,9 +96,8 @@ ROWS = (
     ),
     row(
         "saslContinue: a wrong proof",
-        admin(
-            {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": Binary(b"n,,n=" + ADMIN.encode() + b",r=abcd")}
-        ),
+        WHO,
+        admin(first_step),
         admin(to_next, refused(18)),
         alone=True,
     ),
@@ -100,7 +112,7 @@ ROWS = (
         admin(
             {"connectionStatus": 1},
             {
-                "authInfo.authenticatedUsers": [{"user": ADMIN, "db": "admin"}],
+                "authInfo.authenticatedUsers": fields("user", "db"),
                 "authInfo.authenticatedUserRoles": fields("role", "db"),
                 "authInfo.authenticatedUserPrivileges": Absent,
             },
