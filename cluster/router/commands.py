@@ -4,7 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import metadata, process, reads, shapes, transactions, upkeep, writes
+from . import (
+    continuing,
+    counting,
+    explain,
+    metadata,
+    process,
+    ranges,
+    reads,
+    shapes,
+    statistics,
+    transactions,
+    upkeep,
+    writes,
+)
 from .access import CLUSTER, Need, needs_of_pipeline
 from .errors import CommandError
 from .operation import Operation
@@ -130,10 +143,10 @@ def _users(*actions: str) -> Command:
 
 _hello = Command(process.hello, None)
 _find_and_modify = Command(writes.find_and_modify, of_find_and_modify, in_transaction=True)
-_move = Command(metadata.move_range, on_namespace("moveChunk"))
+_move = Command(ranges.move_range, on_namespace("moveChunk"))
 _drop_indexes = Command(metadata.on_primary_shard("_shardsvrDropIndexes"), on_collection("dropIndex"))
-_collection_stats = Command(metadata.collection_stats, on_collection("collStats"))
-_database_stats = Command(metadata.database_stats, on_database("dbStats"))
+_collection_stats = Command(statistics.collection_stats, on_collection("collStats"))
+_database_stats = Command(statistics.database_stats, on_database("dbStats"))
 
 COMMANDS: dict[str, Command] = {
     # handshake, login, sessions
@@ -158,11 +171,11 @@ COMMANDS: dict[str, Command] = {
     # documents
     "find": Command(reads.find, on_collection("find"), in_transaction=True),
     "aggregate": Command(reads.aggregate, of_aggregate, in_transaction=True),
-    "count": Command(reads.count, on_collection("find")),
-    "distinct": Command(reads.distinct, on_collection("find"), in_transaction=True),
-    "explain": Command(reads.explain, of_explain),
-    "getMore": Command(reads.get_more, nothing, in_transaction=True),
-    "killCursors": Command(reads.kill_cursors, nothing),
+    "count": Command(counting.count, on_collection("find")),
+    "distinct": Command(counting.distinct, on_collection("find"), in_transaction=True),
+    "explain": Command(explain.explain, of_explain),
+    "getMore": Command(continuing.get_more, nothing, in_transaction=True),
+    "killCursors": Command(continuing.kill_cursors, nothing),
     "insert": Command(writes.write, of_write, in_transaction=True),
     "update": Command(writes.write, of_write, in_transaction=True),
     "delete": Command(writes.write, of_write, in_transaction=True),
@@ -188,7 +201,7 @@ COMMANDS: dict[str, Command] = {
     "dbstats": _database_stats,
     "dataSize": Command(upkeep.data_size, on_namespace("find")),
     "planCacheClear": Command(upkeep.on_owners, on_collection("planCacheWrite")),
-    "validate": Command(metadata.validate, on_collection("validate")),
+    "validate": Command(statistics.validate, on_collection("validate")),
     # shards and ranges
     "addShard": Command(metadata.add_shard, on_cluster("addShard")),
     "addshard": Command(metadata.add_shard, on_cluster("addShard")),
@@ -201,8 +214,8 @@ COMMANDS: dict[str, Command] = {
     "shardCollection": Command(metadata.shard_collection, on_namespace("enableSharding")),
     "reshardCollection": Command(metadata.as_configsvr("_configsvrReshardCollection"),
                                  on_namespace("reshardCollection")),
-    "refineCollectionShardKey": Command(metadata.refine_shard_key, on_namespace("refineCollectionShardKey")),
-    "split": Command(metadata.split, on_namespace("splitChunk")),
+    "refineCollectionShardKey": Command(ranges.refine_shard_key, on_namespace("refineCollectionShardKey")),
+    "split": Command(ranges.split, on_namespace("splitChunk")),
     "mergeChunks": Command(upkeep.merge_chunks, on_namespace("splitChunk")),
     "clearJumboFlag": Command(upkeep.clear_jumbo_flag, on_namespace("clearJumboFlag")),
     "getShardVersion": Command(upkeep.get_shard_version, on_namespace("getShardVersion")),

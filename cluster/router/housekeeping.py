@@ -7,9 +7,9 @@ import time
 from bson import Int64
 
 from .access import Login
+from .continuing import close_cursor
 from .errors import CommandError
 from .operation import Operation, Router
-from .reads import close_cursor
 from .shards import MAJORITY, MemberError
 
 log = logging.getLogger(__name__)

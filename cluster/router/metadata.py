@@ -3,18 +3,17 @@
 Each handler turns a command of a mongos into the internal command that a mongos would send.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bson import Int64
 
 from .access import Need
 from .chunks import Table
+from .continuing import keep_cursor
 from .errors import CommandError
-from .operation import Operation, latest, versions
-from .reads import _keep_cursor, reply_of
-from .shards import MAJORITY, MemberError, Retry, checked
+from .operation import Operation, latest, reply_of, versions
+from .shards import MAJORITY, Retry, checked
 
 Handler = Callable[[Operation], dict[str, Any]]
 
@@ -191,7 +190,7 @@ def list_collections(op: Operation) -> dict[str, Any]:
     if only_known:
         op.body["cursor"] = {}  # all names in one batch, so that all are looked through
     if op.db in ("config", "admin"):
-        of_config = _keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
+        of_config = keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
         return _known_to(op, of_config) if only_known else of_config
 
     def attempt() -> dict[str, Any]:
@@ -200,7 +199,7 @@ def list_collections(op: Operation) -> dict[str, Any]:
             return {"cursor": {"id": 0, "ns": f"{op.db}.$cmd.listCollections", "firstBatch": []}, "ok": 1.0}
         body = op.forwarded(databaseVersion=where.version)
         reply = op.grid.call(op.grid.shard(where.primary), body, op.deadline, Retry.IDEMPOTENT)
-        return _keep_cursor(op, reply)
+        return keep_cursor(op, reply)
 
     reply = _retargeted_database(op, attempt)
     return _known_to(op, reply) if only_known else reply
@@ -218,14 +217,14 @@ def _known_to(op: Operation, reply: Mapping[str, Any]) -> dict[str, Any]:
 def list_indexes(op: Operation) -> dict[str, Any]:
     """`listIndexes`: of a shard that owns chunks; one that owns none may hold none."""
     if op.db in ("config", "admin"):
-        return _keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
+        return keep_cursor(op, op.on_config(op.forwarded(), Retry.IDEMPOTENT))
 
     def attempt() -> dict[str, Any]:
         where = op.where_is()
         if where is None:
             raise CommandError("NamespaceNotFound", f"ns does not exist: {op.namespace}")
         shard = where.shards[0] if isinstance(where, Table) else where.primary
-        return _keep_cursor(op, op.on_shard(shard, op.forwarded(), where, Retry.IDEMPOTENT), versions(shard, where))
+        return keep_cursor(op, op.on_shard(shard, op.forwarded(), where, Retry.IDEMPOTENT), versions(shard, where))
 
     return op.retargeted(attempt)
 
@@ -285,144 +284,3 @@ def shard_collection(op: Operation) -> dict[str, Any]:
         if reply.get("ok") or reply.get("code") != 249:
             break
     return {"collectionsharded": namespace, **reply} if reply.get("ok") else reply
-
-
-# -- ranges
-
-
-def table_of(op: Operation, namespace: str) -> Table:
-    op.catalog.forget(namespace)
-    table = op.catalog.table(namespace)
-    if table is None:
-        raise CommandError("NamespaceNotSharded", f"namespace {namespace} is not sharded")
-    return table
-
-
-def move_range(op: Operation) -> dict[str, Any]:
-    """`moveRange: "<ns>", toShard, min, max`, and the older `moveChunk`."""
-    namespace = str(op.body[op.name])
-    body: dict[str, Any] = {"_configsvrMoveRange": namespace, "$db": "admin", "writeConcern": MAJORITY,
-                            "toShard": op.body.get("toShard") or op.body.get("to")}  # fmt: skip
-    for name in ("min", "max", "waitForDelete", "forceJumbo"):
-        if name in op.body:
-            body[name] = op.body[name]
-    started = time.monotonic()
-    if "min" not in body and "max" not in body:
-        chunk = chunk_of(op, namespace)
-        body["min"], body["max"] = chunk["min"], chunk["max"]
-    reply = op.on_config(body)
-    op.catalog.forget(namespace)
-    return {"millis": int((time.monotonic() - started) * 1000), **reply} if reply.get("ok") else reply
-
-
-def refine_shard_key(op: Operation) -> dict[str, Any]:
-    """`refineCollectionShardKey: "<ns>", key: {...}`, of the collection as it is now."""
-    namespace = str(op.body[op.name])
-    body = {"_configsvrRefineCollectionShardKey": namespace, "key": op.body.get("key"), "$db": "admin",
-            "epoch": table_of(op, namespace).epoch, "writeConcern": MAJORITY}  # fmt: skip
-    reply = op.on_config(body)
-    op.catalog.forget(namespace)
-    return reply
-
-
-def chunk_of(op: Operation, namespace: str) -> Mapping[str, Any]:
-    """The chunk that `find`, `bounds` or `middle` of a command names."""
-    table = table_of(op, namespace)
-    if "bounds" in op.body:
-        low, high = op.body["bounds"]
-        return {"min": low, "max": high, "shard": table.shard_of(low)}
-    point = op.body.get("find") or op.body.get("middle")
-    if not isinstance(point, Mapping):
-        raise CommandError("InvalidOptions", f"{op.name} needs one of find, bounds, middle, min")
-    from .keys import ordered
-
-    by_bound = "middle" in op.body
-    if by_bound and set(point) != set(table.fields):
-        raise CommandError("BadValue", f"{op.name} at a key that is not of the form of the shard key {table.fields}")
-    place = tuple(ordered(point[name]) for name, _ in table.key) if by_bound else table.place_of(point)
-    chunks = op.grid.config_find("chunks", {"uuid": table.uuid})
-    inside = [chunk for chunk in chunks if tuple(ordered(chunk["min"][name]) for name, _ in table.key) <= place]
-    return max(inside, key=lambda chunk: tuple(ordered(chunk["min"][name]) for name, _ in table.key))
-
-
-def split(op: Operation) -> dict[str, Any]:
-    """`split: "<ns>"` at `middle`, or in the middle of the chunk that `find` or `bounds` names."""
-    namespace = str(op.body[op.name])
-    table, chunk = table_of(op, namespace), chunk_of(op, namespace)
-    shard = op.grid.shard(chunk["shard"])
-    if "middle" in op.body:
-        points = [op.body["middle"]]
-    else:
-        vector = {"splitVector": namespace, "keyPattern": dict(table.key), "min": chunk["min"], "max": chunk["max"],
-                  "force": True, "$db": "admin"}  # fmt: skip
-        points = checked(op.grid.call(shard, vector, op.deadline))["splitKeys"]
-    if not points:
-        raise CommandError("IllegalOperation", "the chunk has too few documents to be split")
-    body = {"splitChunk": namespace, "from": chunk["shard"], "keyPattern": dict(table.key), "min": chunk["min"],
-            "max": chunk["max"], "splitKeys": points, "epoch": table.epoch, "timestamp": table.timestamp,
-            "$db": "admin"}  # fmt: skip
-    reply = op.grid.call(shard, body, op.deadline)
-    op.catalog.forget(namespace)
-    return reply
-
-
-# -- numbers
-
-
-def collection_stats(op: Operation) -> dict[str, Any]:
-    """`collStats`, summed over the owning shards."""
-
-    def attempt() -> dict[str, Any]:
-        where = op.where_is()
-        if where is None:
-            raise CommandError("NamespaceNotFound", f"{op.namespace} not found")
-        shards = where.shards if isinstance(where, Table) else [where.primary]
-        replies = op.scatter(op.forwarded(), where, shards)
-        sums = {name: sum(reply.get(name, 0) for reply in replies) for name in
-                ("count", "size", "storageSize", "totalIndexSize", "totalSize", "numOrphanDocs")}  # fmt: skip
-        parts = dict(zip(shards, replies, strict=True))
-        sums["avgObjSize"] = sums["size"] * int(op.body.get("scale") or 1) // max(sums["count"], 1)
-        whole = {name: replies[0][name] for name in ("capped", "scaleFactor", "nindexes") if name in replies[0]}
-        if not isinstance(where, Table):
-            whole["primary"] = where.primary
-        return {"sharded": isinstance(where, Table), "ns": op.namespace, **sums, **whole,
-                "indexSizes": _added(reply.get("indexSizes") or {} for reply in replies),
-                "nchunks": len(where.lows) if isinstance(where, Table) else 1, "shards": parts, "ok": 1.0}  # fmt: skip
-
-    return op.retargeted(lambda: reply_of(attempt))
-
-
-def _added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Numbers by name, added up."""
-    sums: dict[str, int] = {}
-    for part in parts:
-        for name, number in part.items():
-            sums[name] = sums.get(name, 0) + number
-    return sums
-
-
-def database_stats(op: Operation) -> dict[str, Any]:
-    """`dbStats`, summed over the shards."""
-    body = op.without_session()
-    parts = {}
-    for name, shard in op.grid.shards.items():
-        parts[shard.name or name] = checked(op.grid.call(shard, body, op.deadline, Retry.IDEMPOTENT))
-    names = ("collections", "views", "objects", "dataSize", "storageSize", "indexes", "indexSize", "totalSize")
-    sums = {name: sum(part.get(name, 0) for part in parts.values()) for name in names}
-    average = sums["dataSize"] * int(op.body.get("scale") or 1) / max(sums["objects"], 1)
-    return {"raw": parts, "db": op.db, **sums, "avgObjSize": average, "ok": 1.0}
-
-
-def validate(op: Operation) -> dict[str, Any]:
-    """`validate` on every owning shard."""
-    where = op.where_is()
-    if where is None:
-        raise CommandError("NamespaceNotFound", f"{op.namespace} not found")
-    shards = where.shards if isinstance(where, Table) else [where.primary]
-    parts = {}
-    for shard in shards:
-        reply = op.grid.call(op.grid.shard(shard), op.without_session(), op.deadline)
-        if not reply.get("ok"):
-            raise MemberError(reply)
-        parts[shard] = reply
-    return {"valid": all(part["valid"] for part in parts.values()), "raw": parts, "ok": 1.0}

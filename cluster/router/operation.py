@@ -14,7 +14,7 @@ from bson import Binary
 
 from .chunks import UNSHARDED_VERSION, Catalog, Database, Table
 from .errors import CommandError, is_stale
-from .shards import DEFAULT_LIMIT_S, INTERNAL_FIELDS, Grid, Reply, Retry, checked
+from .shards import DEFAULT_LIMIT_S, INTERNAL_FIELDS, Grid, MemberError, Reply, Retry, checked
 
 if TYPE_CHECKING:
     from .access import Login, PrivilegeCache
@@ -216,3 +216,11 @@ def latest(replies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The latest `operationTime` of several replies."""
     times = [reply["operationTime"] for reply in replies if "operationTime" in reply]
     return {"operationTime": max(times)} if times else {}
+
+
+def reply_of(attempt: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """The reply of an attempt, also when it is a member's `ok: 0`."""
+    try:
+        return dict(attempt())
+    except MemberError as error:
+        return error.reply

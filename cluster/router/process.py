@@ -12,9 +12,9 @@ from typing import Any
 
 from bson import Binary, Int64
 
+from .continuing import close_cursor
 from .errors import CommandError
 from .operation import Operation
-from .reads import close_cursor
 from .shards import Retry, checked
 from .wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from .chunks import Table
 from .errors import CommandError
-from .metadata import chunk_of, table_of
 from .operation import Operation, latest
+from .ranges import chunk_of, table_of
 from .shards import MAJORITY, Retry, checked
 
 
