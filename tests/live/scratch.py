@@ -32,7 +32,7 @@ def sharded(client: MongoClient[Any], key: Mapping[str, Any] = HASHED_ID) -> Ite
 
 
 def _drop(collection: Collection[Any]) -> None:
-    """Drop it; once more when a connection of before a test's fault was in the pool: a drop is not repeated by drivers."""
+    """Drop it; once more when a connection from before a test's fault was in the pool: drivers repeat no drop."""
     try:
         collection.drop()
     except ConnectionFailure:

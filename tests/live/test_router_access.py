@@ -58,7 +58,7 @@ def test_a_wrong_password_is_refused(cluster: LocalCluster, mechanism: str):
     """As is a user who does not exist; the answer is the same."""
     address = cluster.cluster.routers[0].address
     answers = set()
-    for name in ("shardboard_admin", "nobody"):
+    for name in ("shardboard_admin_a", "nobody"):
         with MongoClient[Any](address, username=name, password="wrong", authMechanism=mechanism) as client:
             answers.add(code_of(lambda client=client: client.admin.command("listShards")))
     assert answers == {AUTHENTICATION_FAILED}
@@ -144,7 +144,7 @@ def test_a_session_belongs_to_its_user(guest: MongoClient[Any], admin_client: Mo
 @pytest.mark.parametrize(
     "field",
     [{"shardVersion": {"e": ObjectId(), "t": Timestamp(0, 0), "v": Timestamp(0, 0)}},
-     {"stmtIds": [7]}, {"$audit": {"$impersonatedUsers": [{"user": "shardboard_admin", "db": "admin"}]}},
+     {"stmtIds": [7]}, {"$audit": {"$impersonatedUsers": [{"user": "shardboard_admin_a", "db": "admin"}]}},
      {"$topologyTime": Timestamp(9, 9)}],
     ids=lambda field: next(iter(field)),
 )  # fmt: skip
