@@ -187,7 +187,7 @@ def test_a_watch_sees_an_insert(shell: Shell, things: Collection[Any]):
         const stream = {of(things)}.watch();
         {of(things)}.insertOne({{_id: 300}});
         let event = null;
-        while (event?.documentKey._id !== 300) {{ event = stream.tryNext(); }}
+        while (event === null || event.documentKey._id !== 300) {{ event = stream.tryNext(); }}
         stream.close();
         """,
     )
