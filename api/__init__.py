@@ -9,6 +9,8 @@
 - 503 means that nothing was changed and the request may be repeated; 504 that a write may have been made.
 - Items have a version, shown as `ETag`; PUT, PATCH and DELETE need it as `If-Match` (428 without, 412 when stale).
 - `Idempotency-Key` on writes of tasks: the first answer is sent again for 24 hours.
+- Writes answer `X-Consistency-Token`; sent back with a read, it makes that read see the write.
+- `Prefer` on lists: `consistency=eventual` (from secondaries), `partial` (without shards that do not answer).
 - Lists page by key: `limit` 1 to 100, `next_cursor`; a cursor belongs to its caller, filter and sort.
 """
 
@@ -21,8 +23,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import docs, edge, errors, logs, routes
 from .auth import read_role
 from .config import Settings, load
+from .consistency import TokenSigner
 from .cursors import CursorSigner
 from .db import Connection
+from .monitor import Monitor
 from .passwords import Passwords
 from .services import EXTENSION, Services
 from .standing import SessionCache
@@ -67,4 +71,6 @@ def make_services(app: Flask, settings: Settings) -> Services:
         token_keys=TokenKeys(settings.jwt_keys, settings.access_token_s),
         standing=SessionCache(read_role),
         cursors=CursorSigner(settings.jwt_keys),
+        moments=TokenSigner(settings.jwt_keys),
+        monitor=Monitor(settings),
     )

@@ -69,6 +69,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DEADLINE_ITEM_MS", "1000", "ms", "Time a read of one item may take.", integer(50, 60_000)),
     Setting("DEADLINE_LIST_MS", "2000", "ms", "Time a list may take.", integer(50, 60_000)),
     Setting(
+        "DEADLINE_PARTIAL_MS",
+        "17000",
+        "ms",
+        "Time a list may take that may leave out shards: routers give up a shard without a member after 15 s.",
+        integer(50, 120_000),
+    ),
+    Setting(
         "DEADLINE_WRITE_MS", "15000", "ms", "Time a write may take: longer than an election.", integer(50, 120_000)
     ),
     Setting("MAX_BODY_BYTES", "1048576", "bytes", "Longest request body.", integer(1024, 67_108_864)),
@@ -118,6 +125,7 @@ class Settings:
     login_window_s: int
     deadline_item_ms: int
     deadline_list_ms: int
+    deadline_partial_ms: int
     deadline_write_ms: int
     max_body_bytes: int
     cors_origins: frozenset[str]

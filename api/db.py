@@ -33,7 +33,7 @@ CONNECT_MS = 2_000
 # A request that waits longer for a connection is one too many: refuse it while it is cheap.
 WAIT_QUEUE_MS = 500
 
-# The session that the queries of this thread run in: a transaction's, or none.
+# The session that the queries of this thread run in: a transaction's, that of a consistency token, or none.
 SESSION: ContextVar[ClientSession | None] = ContextVar("SESSION", default=None)
 
 
@@ -62,6 +62,7 @@ class Connection:
 
     Attributes:
         client: Flask-PyMongo's `MongoClient`; it opens no socket before its first command.
+        database: the product's database.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
@@ -70,14 +71,14 @@ class Connection:
         # Flask-PyMongo's provider turns {"$oid": ...} of a request's body into BSON types: not for strangers' input.
         app.json = json_provider
         self.client: MongoClient[Document] = mongo.cx  # type: ignore[assignment]
-        self._database = pymongo.database.Database(self.client, settings.mongodb_db)
+        self.database = pymongo.database.Database(self.client, settings.mongodb_db)
         self._collections: dict[str, Collection[Document]] = {}
 
     def collection(self, name: str) -> Collection[Document]:
         """The collection `name` of the product's database."""
         found = self._collections.get(name)
         if found is None:
-            found = self._collections[name] = self._database[name]
+            found = self._collections[name] = self.database[name]
         return found
 
     def ping(self) -> None:
@@ -93,7 +94,11 @@ class Connection:
 
         Every query that `work` calls takes part. `work` may run several times: it must have no other effect.
         """
+        outer = SESSION.get()
         with self.client.start_session() as session:
+            if outer is not None and outer.operation_time is not None:
+                session.advance_cluster_time(outer.cluster_time or {})
+                session.advance_operation_time(outer.operation_time)
             token = SESSION.set(session)
             try:
                 return session.with_transaction(lambda _: work(), ReadConcern("majority"), MAJORITY)

@@ -25,7 +25,7 @@ ALLOWED_HEADERS = (
 )
 EXPOSED_HEADERS = (
     "Content-Range, X-Total-Count, ETag, Location, Link, Retry-After, X-Request-Id, X-Consistency-Token, X-Route, "
-    "Idempotent-Replayed"
+    "Preference-Applied, Idempotent-Replayed"
 )
 PREFLIGHT_MAX_AGE_S = 600
 

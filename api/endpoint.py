@@ -13,7 +13,7 @@ import orjson
 from flask import Response, request
 from marshmallow import Schema, fields
 
-from . import watch
+from . import reads, watch
 from .auth import authenticate, bearer_token, require_admin
 from .config import Settings
 from .db import deadline
@@ -75,19 +75,42 @@ def endpoint(contract: Endpoint) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def call(**arguments: Any) -> Response:
-            with deadline(contract.kind.milliseconds(services().settings)):
+            with deadline(_milliseconds(contract.kind)):
                 _identify(contract.access, arguments)
                 if contract.kind is Kind.WRITE:
                     _admit_write()
                 _read_query(takes_query, arguments)
                 if takes_body:
                     arguments["body"] = load(takes_body, json_body())
-                return view(**arguments)
+                return _answer(contract.kind, view, arguments)
 
         call.contract = contract  # type: ignore[attr-defined]
         return call
 
     return decorate
+
+
+def _milliseconds(kind: Kind) -> int:
+    """The time that the request may take: a list that may leave shards out must outlive the wait for them."""
+    settings = services().settings
+    if kind is Kind.LIST and reads.may_be_partial():
+        return settings.deadline_partial_ms
+    return kind.milliseconds(settings)
+
+
+def _answer(kind: Kind, view: View, arguments: dict[str, Any]) -> Response:
+    """What the view answers, its reads done as the request's headers ask for."""
+    if kind is Kind.WRITE:
+        watch.keep_moment()
+    if reads.are_special():
+        caller = arguments.get("caller")
+        is_admin = caller is not None and caller.is_admin
+        response = reads.as_asked(lambda: view(**arguments), kind is Kind.LIST, is_admin)
+    else:
+        response = view(**arguments)
+    if kind is Kind.WRITE:
+        reads.add_token(response)
+    return response
 
 
 def _identify(access: Access, arguments: dict[str, Any]) -> None:

@@ -44,6 +44,28 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The answer to the first request with this key is sent again for 24 hours.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     },
+    "ConsistencyToken": {
+        "name": "X-Consistency-Token",
+        "in": "header",
+        "description": "Of a write's answer: what is read is at least as new as that write, whoever serves it.",
+        "schema": {"type": "string"},
+    },
+    "Prefer": {
+        "name": "Prefer",
+        "in": "header",
+        "description": "Of lists: `consistency=eventual` lets secondaries answer, `partial` lets a list of several "
+        "shards leave out those that do not answer. `route-report` tells an admin in `X-Route` which shards were "
+        "asked.",
+        "schema": {"type": "string", "examples": ["consistency=eventual, partial"]},
+    },
+}
+ANSWERED = {
+    "ConsistencyToken": {
+        "description": "Send it with a read that must see this write.",
+        "schema": {"type": "string"},
+    },
+    "PreferenceApplied": {"description": "What of `Prefer` was done.", "schema": {"type": "string"}},
+    "Route": {"description": "`targeted shard-2` or `scatter 2/2`.", "schema": {"type": "string"}},
 }
 
 PATH_PATTERNS = {
@@ -65,6 +87,8 @@ def document(app: Flask) -> dict[str, Any]:
     spec.components.schema("Problem", schema=ProblemDocument)
     for name, header in HEADERS.items():
         spec.components.parameter(name, "header", header)
+    for name, header in ANSWERED.items():
+        spec.components.header(name, header)
     for code, kind in KINDS.items():
         del kind
         spec.components.response(code, _problem(code))
@@ -123,6 +147,8 @@ def _parameters(rule: Rule, method: str, contract: Endpoint) -> list[Any]:
         found.append("IfNoneMatch" if method == "GET" else "IfMatch")
     if contract.idempotent:
         found.append("IdempotencyKey")
+    if contract.access is not Access.ANYONE:
+        found += ["ConsistencyToken", "Prefer"] if contract.kind is not Kind.WRITE else []
     return found
 
 
@@ -139,16 +165,29 @@ def _request_body(contract: Endpoint) -> dict[str, Any]:
 
 
 def _answers(contract: Endpoint) -> dict[str, Any]:
-    return {str(status): _answer(status, schema) for status, schema in contract.answers.items()}
+    return {str(status): _answer(status, schema, contract) for status, schema in contract.answers.items()}
 
 
-def _answer(status: int, schema: type[Schema] | None) -> dict[str, Any]:
+def _answer(status: int, schema: type[Schema] | None, contract: Endpoint) -> dict[str, Any]:
     texts = {200: "Done", 201: "Made", 202: "Accepted", 204: "Done; nothing to show", 304: "Not changed since"}
     texts[503] = "Not available"
     answer: dict[str, Any] = {"description": texts[status]}
     if schema:
         answer["content"] = {"application/json": {"schema": schema}}
+    headers = _headers(contract)
+    if headers:
+        answer["headers"] = headers
     return answer
+
+
+def _headers(contract: Endpoint) -> dict[str, Any]:
+    """The headers of an answer of success that are not those of every answer."""
+    if contract.access is Access.ANYONE:
+        return {}
+    named = {"X-Consistency-Token": "ConsistencyToken"}
+    if contract.kind is not Kind.WRITE:
+        named = {"Preference-Applied": "PreferenceApplied", "X-Route": "Route"}
+    return {name: {"$ref": f"#/components/headers/{component}"} for name, component in named.items()}
 
 
 def codes_of(rule: Rule, contract: Endpoint) -> list[str]:

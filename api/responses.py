@@ -14,6 +14,7 @@ from .db import Document
 from .errors import Problem, invalid
 from .ids import BadId, parse_object_id, parse_public_id
 from .paging import Page
+from .preferences import READING
 from .schemas.base import Dump
 from .services import services
 from .store.owned import Versions
@@ -119,6 +120,9 @@ def page_response(page: Page, dump: Dump, binding: str) -> Response:
         "pagination": {"limit": page.limit, "next_cursor": cursor, "has_more": cursor is not None},
         "links": {"self": own, "next": following},
     }
+    reading = READING.get()
+    if reading is not None and reading.is_partial:
+        body["meta"] = {"partial": True, "missing_shards": services().monitor.missing_shards()}
     return json_response(body, headers={"Link": f'<{following}>; rel="next"'} if following else None)
 
 

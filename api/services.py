@@ -6,8 +6,10 @@ from typing import Any, cast
 from flask import current_app
 
 from .config import Settings
+from .consistency import TokenSigner
 from .cursors import CursorSigner
 from .db import Connection
+from .monitor import Monitor
 from .passwords import Passwords
 from .standing import SessionCache
 from .tokens import TokenKeys
@@ -25,6 +27,8 @@ class Services:
     token_keys: TokenKeys
     standing: SessionCache
     cursors: CursorSigner
+    moments: TokenSigner
+    monitor: Monitor
     # Shared statistics: name -> (when by the monotonic clock, figures).
     statistics: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
 

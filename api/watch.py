@@ -10,6 +10,9 @@ from typing import Any
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from .consistency import Moment
+from .preferences import READING, ROUTE_REPORT
+
 WRITES = frozenset(("insert", "update", "delete", "findAndModify", "commitTransaction"))
 
 # Counters of tries are no part of what a client asked for: whether one was applied does not matter to it.
@@ -25,7 +28,19 @@ _writing_since: dict[int, float] = {}
 def begin() -> None:
     """Forget what the thread did before: a request begins."""
     _state.in_doubt = False
+    _state.keeps_moment, _state.moment = False, None
     _writing_since.pop(threading.get_ident(), None)
+
+
+def keep_moment() -> None:
+    """Remember when what this request does has happened: it writes, and its client is told."""
+    _state.keeps_moment = True
+
+
+def moment() -> Moment | None:
+    """The latest time that a reply to this request told."""
+    found: Moment | None = getattr(_state, "moment", None)
+    return found
 
 
 def write_in_doubt() -> bool:
@@ -48,6 +63,9 @@ class WriteWatch(CommandListener):
     """The driver's listener. One instance serves every thread: what it keeps is kept by thread."""
 
     def started(self, event: CommandStartedEvent) -> None:
+        reading = READING.get()
+        if reading is not None and ROUTE_REPORT in reading.wishes and "comment" in event.command:
+            reading.commands.append(dict(event.command))
         if event.command_name not in WRITES:
             return
         _writing_since.setdefault(threading.get_ident(), time.monotonic())
@@ -56,6 +74,8 @@ class WriteWatch(CommandListener):
             _state.in_doubt = True
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
+        if getattr(_state, "keeps_moment", False):
+            _remember(event.reply)
         if event.command_name in WRITES and _changed_nothing(event.command_name, event.reply):
             _state.in_doubt = getattr(_state, "before", False)
 
@@ -64,6 +84,13 @@ class WriteWatch(CommandListener):
         labels = event.failure.get("errorLabels", ())
         if event.command_name == "commitTransaction" and "TransientTransactionError" in labels:
             _state.in_doubt = getattr(_state, "before", False)
+
+
+def _remember(reply: Any) -> None:
+    """Keep the latest moment: shards differ in their times, and a request may write to several."""
+    told, known = Moment.of_reply(reply), moment()
+    if told and (known is None or told.operation_time > known.operation_time):
+        _state.moment = told
 
 
 def _counts(name: str, command: Any) -> bool:

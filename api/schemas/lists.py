@@ -19,6 +19,16 @@ class Links(Strict):
     next = fields.String(allow_none=True)
 
 
+# Not a class: `partial` is also the name of an option of every schema.
+ListMeta = Strict.from_dict(
+    {
+        "partial": fields.Boolean(metadata={"description": "Shards are missing; only where `Prefer` allows it."}),
+        "missing_shards": fields.List(fields.String(), allow_none=True),
+    },
+    name="ListMeta",
+)
+
+
 @cache
 def page_of(item: type[Schema]) -> type[Schema]:
     """The schema of a page of `item`, named e.g. `TaskPage`."""
@@ -26,6 +36,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
         "data": fields.List(fields.Nested(item)),
         "pagination": fields.Nested(Pagination),
         "links": fields.Nested(Links),
+        "meta": fields.Nested(ListMeta),
     }
     made: type[Schema] = Strict.from_dict(shape, name=f"{item.__name__}Page")
     return made
