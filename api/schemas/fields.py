@@ -135,6 +135,19 @@ class OwnedId(fields.String):
         return ids.public_id(document["owner_id"], document["_id"])
 
 
+class ShortList(fields.List):
+    """A list of at most `most` values; a longer one is refused before any of them is looked at."""
+
+    def __init__(self, inner: fields.Field, most: int, **kwargs: Any) -> None:
+        super().__init__(inner, validate=[validate.Length(max=most)], **kwargs)
+        self._most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > self._most:
+            raise ValidationError(f"Longer than maximum length {self._most}.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class CommaList(fields.List):
     """`a,b,c` in a query string, 1 to `most` values."""
 

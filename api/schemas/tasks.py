@@ -1,21 +1,21 @@
 """Wire shapes of tasks."""
 
+from typing import Any
+
 from marshmallow import fields
 
 from cluster.collections import TASK_STATUSES
 
 from .base import Strict
-from .fields import Choice, Id, Instant, Int, Number, OwnedId, QueryInt, Text
+from .fields import Choice, Id, Instant, Int, Number, OwnedId, QueryInt, ShortList, Text
 from .filters import Filter, query_schema
 
 TITLE = {"example": "Write the report"}
 DUE_AT = {"example": "2030-01-31T17:00:00Z"}
 
 
-def _tags(**kwargs: object) -> fields.List:
-    from marshmallow.validate import Length
-
-    return fields.List(Text(50, 1), validate=Length(max=20), metadata={"example": ["reports"]}, **kwargs)  # type: ignore[arg-type]
+def _tags(**kwargs: Any) -> ShortList:
+    return ShortList(Text(50, 1), 20, metadata={"example": ["reports"]}, **kwargs)
 
 
 class TaskCreate(Strict):

@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from api.errors import Problem
 from api.schemas import accounts, tasks
-from api.schemas.base import Strict, compile_dump, load
+from api.schemas.base import MAX_ERRORS, Strict, compile_dump, load
 from api.schemas.fields import Id, Instant, Int, Number, Preferences, QueryFlag, QueryInt, Text, TimeZone
 
 TASK = {"title": "Write"}
@@ -40,6 +40,13 @@ def test_unknown_fields_are_refused_by_name(field: str) -> None:
     pointer = "/" + field.encode("utf-8", "replace").decode().replace("~", "~0").replace("/", "~1")
     for schema, body in ((tasks.TaskCreate(), TASK), (tasks.TaskPatch(), {})):
         assert pointers(schema, {**body, field: "x"}) == [pointer]
+
+
+def test_a_refusal_stays_small_whatever_is_wrong() -> None:
+    """A megabyte of wrong tags or unknown names must not cost an answer of twenty."""
+    assert len(pointers(tasks.TaskPatch(), {f"x{n}": 1 for n in range(10_000)})) == MAX_ERRORS
+    assert pointers(tasks.TaskPatch(), {"tags": [1] * 400_000}) == ["/tags"]
+    assert pointers(tasks.TaskPatch(), {"tags": ["a"] * 21}) == ["/tags"]
 
 
 @pytest.mark.parametrize("field", ["role", "status", "version", "password_hash", "token_version"])
