@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from .auth import Principal
 from .db import Document
+from .store.projects import taken_part_in_by
 
 # What an assignee may change of a task that is not theirs.
 ASSIGNEE_FIELDS = frozenset(("status", "position"))
@@ -37,14 +38,9 @@ def in_projects(project_ids: Sequence[ObjectId]) -> Document:
     return {"project_id": {"$in": list(project_ids)}}
 
 
-def takes_part(user_id: ObjectId) -> Document:
-    """The condition of a project that a person owns or is a member of."""
-    return {"$or": [{"owner_id": user_id}, {"member_ids": user_id}]}
-
-
 def sees_project(caller: Principal) -> Document:
     """The condition under which the caller sees a project and adds tasks to it."""
-    return EVERYTHING if caller.is_admin else takes_part(caller.user_id)
+    return EVERYTHING if caller.is_admin else taken_part_in_by(caller.user_id)
 
 
 def changes_project(caller: Principal) -> Document:

@@ -92,9 +92,12 @@ class Connection:
     def in_transaction(self, work: Callable[[], T]) -> T:
         """Run `work` in one transaction, again from its start when the server asks for that, until the deadline.
 
-        Every query that `work` calls takes part. `work` may run several times: it must have no other effect.
+        Every query that `work` calls takes part, and so does a transaction within it. `work` may run several times: it
+        must have no other effect.
         """
         outer = SESSION.get()
+        if outer is not None and outer.in_transaction:
+            return work()
         with self.client.start_session() as session:
             if outer is not None and outer.operation_time is not None:
                 session.advance_cluster_time(outer.cluster_time or {})

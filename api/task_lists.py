@@ -11,15 +11,17 @@ from typing import Any
 
 from cluster.collections import TASK_STATUSES
 
+from . import access
 from .auth import Principal, require_admin
 from .cursors import Position
 from .errors import invalid
 from .paging import Clauses, Page, Read, Sort, chosen_sort, collect
 from .schemas.filters import any_of, asked_fields, clauses
 from .schemas.tasks import TASK_FILTERS
-from .store import tasks
+from .store import projects, tasks
 
 BY_ID, BY_DUE = Sort("_id", descending=True), Sort("due_at")
+Query = Mapping[str, Any]
 RANGED = ("due_at", "priority")
 
 
@@ -40,14 +42,17 @@ def plan(caller: Principal, query: Mapping[str, Any]) -> TaskList:
         Problem: 403 not the caller's to see, 422 no index serves it.
     """
     scope = query["scope"]
-    read = READERS[scope](caller)
+    if (scope == "project") != ("project_id" in query):
+        raise invalid("/project_id", "Is given with scope=project, and only there.")
+    read = READERS[scope](caller, query)
     asked = asked_fields(TASK_FILTERS, query)
     sort = chosen_sort(query, _default_sort(scope, asked))
     _require_index(scope, sort, asked)
     wanted = clauses(TASK_FILTERS, query)
     if "status" not in asked and sort.field != "_id":
         wanted.append(any_of("status", TASK_STATUSES))
-    return TaskList(read, wanted, sort, f"tasks {scope} {caller.user_id} {sort.name} {wanted}")
+    of = query.get("project_id", caller.user_id)
+    return TaskList(read, wanted, sort, f"tasks {scope} {of} {caller.user_id} {sort.name} {wanted}")
 
 
 def read(wanted: TaskList, after: Position | None, limit: int) -> Page:
@@ -55,20 +60,32 @@ def read(wanted: TaskList, after: Position | None, limit: int) -> Page:
     return collect(wanted.read, wanted.clauses, wanted.sort, after, limit, nullable=wanted.sort.field == "due_at")
 
 
-def _mine(caller: Principal) -> Read:
+def _mine(caller: Principal, query: Query) -> Read:
     return partial(tasks.list_tasks_of_owner, caller.user_id)
 
 
-def _assigned(caller: Principal) -> Read:
+def _assigned(caller: Principal, query: Query) -> Read:
     return partial(tasks.list_tasks_of_assignee, caller.user_id)
 
 
-def _all(caller: Principal) -> Read:
+def _of_project(caller: Principal, query: Query) -> Read:
+    project_id = query["project_id"]
+    if projects.find_project(project_id, access.sees_project(caller)) is None:
+        raise invalid("/project_id", "No such project of yours.")
+    return partial(tasks.list_tasks_of_project, project_id)
+
+
+def _all(caller: Principal, query: Query) -> Read:
     require_admin(caller)
     return tasks.list_all_tasks
 
 
-READERS: dict[str, Callable[[Principal], Read]] = {"mine": _mine, "assigned": _assigned, "all": _all}
+READERS: dict[str, Callable[[Principal, Query], Read]] = {
+    "mine": _mine,
+    "assigned": _assigned,
+    "project": _of_project,
+    "all": _all,
+}
 
 
 def _default_sort(scope: str, asked: set[str]) -> Sort:

@@ -12,6 +12,7 @@ from .db import Document
 from .errors import invalid
 from .store import projects, users
 from .store.owned import change, new_document
+from .store.projects import taken_part_in_by
 
 PEOPLE = ("project_id", "assignee_id")
 
@@ -66,7 +67,7 @@ def _require_open_project(caller: Principal, project_id: ObjectId) -> None:
 def _require_assignable(user_id: ObjectId, project_id: ObjectId | None) -> None:
     """In a project its members, without one anybody who is active."""
     if project_id is not None:
-        may = projects.find_project(project_id, access.takes_part(user_id)) is not None
+        may = projects.find_project(project_id, taken_part_in_by(user_id)) is not None
     else:
         user = users.find_standing(user_id)
         may = user is not None and user["status"] == "active"

@@ -124,7 +124,12 @@ PROJECTS = Collection(
             **STAMPS,
         }
     ),
-    (_index(("owner_id", 1), ("_id", 1)), _index(("member_ids", 1), ("_id", 1))),
+    # The status stands in each, so that lists do not read over archived ones; a list without one names both.
+    (
+        _index(("owner_id", 1), ("status", 1), ("_id", 1)),
+        _index(("member_ids", 1), ("status", 1), ("_id", 1)),
+        _index(("status", 1), ("_id", 1)),
+    ),
 )
 
 EVENTS = Collection(

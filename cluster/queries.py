@@ -25,6 +25,7 @@ Routing = Targeted | Scatter
 TARGETED = Targeted()
 
 ADMINS_LIST = Scatter("an admin's list of everybody's documents, merged from sorted index scans")
+OF_A_PROJECT = Scatter("tasks lie with their owners, of whom a project has many")
 METADATA = Scatter("adds up the shards' own counters, cached by the API")
 SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on the person serves each shard's part")
 
@@ -48,11 +49,16 @@ QUERIES: dict[str, Routing] = {
     "outbox.insert_entry": TARGETED,
     "outbox.lease_entry": TARGETED,
     "outbox.postpone_entry": TARGETED,
+    "projects.delete_project": TARGETED,
     "projects.estimate_projects": METADATA,
     "projects.find_project": TARGETED,
     "projects.insert_project": TARGETED,
+    "projects.list_all_projects": ADMINS_LIST,
     "projects.list_project_ids_of": SPREAD_BY_ID,
     "projects.list_project_ids_of_owner": SPREAD_BY_ID,
+    "projects.list_projects_of": SPREAD_BY_ID,
+    "projects.list_projects_of_owner": SPREAD_BY_ID,
+    "projects.update_project": TARGETED,
     "sessions.find_live_session": TARGETED,
     "sessions.find_session": TARGETED,
     "sessions.insert_session": TARGETED,
@@ -66,11 +72,14 @@ QUERIES: dict[str, Routing] = {
     "tasks.delete_task": TARGETED,
     "tasks.delete_tasks_of_owner": TARGETED,
     "tasks.estimate_tasks": METADATA,
+    "tasks.find_open_task_of_project": OF_A_PROJECT,
+    "tasks.find_some_tasks_of_project": OF_A_PROJECT,
     "tasks.find_some_tasks_of_assignee": Scatter("whoever owns them: asked for by the worker when a user is deleted"),
     "tasks.find_task": TARGETED,
     "tasks.insert_task": TARGETED,
     "tasks.list_all_tasks": ADMINS_LIST,
     "tasks.list_tasks_of_assignee": Scatter("tasks lie with their owners, of whom an assignee has many"),
+    "tasks.list_tasks_of_project": OF_A_PROJECT,
     "tasks.list_tasks_of_owner": TARGETED,
     "tasks.unassign_task": TARGETED,
     "tasks.update_task": TARGETED,
@@ -82,6 +91,7 @@ QUERIES: dict[str, Routing] = {
     "users.find_standing": TARGETED,
     "users.find_user": TARGETED,
     "users.insert_user": TARGETED,
+    "users.list_names": Scatter("the people of one page, spread by their ids"),
     "users.list_users": ADMINS_LIST,
     "users.note_login": TARGETED,
     "users.update_user": TARGETED,

@@ -74,7 +74,7 @@ TASK_FILTERS = (
 )
 
 TASK_SORTS = ("id", "due_at", "priority")
-TASK_SCOPES = ("mine", "assigned", "all")
+TASK_SCOPES = ("mine", "assigned", "project", "all")
 
 TaskQuery = query_schema(
     "TaskQuery",
@@ -84,7 +84,11 @@ TaskQuery = query_schema(
         "scope": Choice(
             *TASK_SCOPES,
             load_default="mine",
-            metadata={"description": "`mine`: of the caller; `assigned`: to the caller; `all`: of everybody (admin)."},
-        )
+            metadata={
+                "description": "`mine`: of the caller; `assigned`: to the caller; `project`: of `project_id`; "
+                "`all`: of everybody (admin)."
+            },
+        ),
+        "project_id": Id(metadata={"description": "The project of `scope=project`."}),
     },
 )

@@ -1,17 +1,24 @@
 """Queries on projects. The shard key is the id; those of one person are spread over the shards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 
 from ..db import Document
+from .owned_queries import Sort
 from .query import Documents, queries_of
 
 query = queries_of("projects")
 
-# One that is being deleted is seen by nobody but the worker.
-LIVE = {"$ne": "deleting"}
+# One that is being deleted is seen by nobody but the worker. Named so, the statuses are bounds of an index scan.
+LIVE = {"$in": ["active", "archived"]}
+
+
+def taken_part_in_by(user_id: ObjectId) -> Document:
+    """The condition of a project that a person owns or is a member of."""
+    return {"$or": [{"owner_id": user_id}, {"member_ids": user_id}]}
 
 
 @query
@@ -26,9 +33,46 @@ def find_project(projects: Documents, project_id: ObjectId, condition: Mapping[s
 
 
 @query
+def update_project(
+    projects: Documents, project_id: ObjectId, conditions: Sequence[Mapping[str, Any]], change: Sequence[Document]
+) -> Document | None:
+    """The project after `change`; None where there is none that meets every condition."""
+    return projects.find_one_and_update(
+        {"_id": project_id, "status": LIVE, "$and": list(conditions)}, change, return_document=ReturnDocument.AFTER
+    )
+
+
+@query
+def delete_project(projects: Documents, project_id: ObjectId) -> None:
+    """The last step of a deletion."""
+    projects.delete_one({"_id": project_id, "status": "deleting"})
+
+
+@query
+def list_projects_of(
+    projects: Documents, user_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+) -> list[Document]:
+    """Those that a person owns or is a member of: two index scans, merged."""
+    wanted = [taken_part_in_by(user_id), *clauses]
+    return list(projects.find({"$and": wanted}).sort(sort).limit(limit))
+
+
+@query
+def list_projects_of_owner(
+    projects: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+) -> list[Document]:
+    return list(projects.find({"owner_id": owner_id, "$and": list(clauses)}).sort(sort).limit(limit))
+
+
+@query
+def list_all_projects(projects: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
+    return list(projects.find({"$and": list(clauses)}).sort(sort).limit(limit))
+
+
+@query
 def list_project_ids_of(projects: Documents, user_id: ObjectId) -> list[ObjectId]:
     """The projects that a person owns or is a member of."""
-    mine = {"status": LIVE, "$or": [{"owner_id": user_id}, {"member_ids": user_id}]}
+    mine = {"status": LIVE, **taken_part_in_by(user_id)}
     return [project["_id"] for project in projects.find(mine, {"_id": 1})]
 
 

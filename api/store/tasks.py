@@ -27,6 +27,27 @@ def list_tasks_of_assignee(
 
 
 @query
+def list_tasks_of_project(
+    tasks: Documents, project_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+) -> list[Document]:
+    return list(tasks.find(all_of({"project_id": project_id}, clauses)).sort(sort).limit(limit))
+
+
+@query
+def find_open_task_of_project(tasks: Documents, project_id: ObjectId) -> Document | None:
+    """One that is pending or in progress, if there is any."""
+    return tasks.find_one({"project_id": project_id, "status": {"$in": ["pending", "in_progress"]}}, {"_id": 1})
+
+
+@query
+def find_some_tasks_of_project(
+    tasks: Documents, project_id: ObjectId, condition: Mapping[str, Any], limit: int
+) -> list[Document]:
+    """The shard keys of up to `limit` tasks of a project that meet `condition`."""
+    return list(tasks.find({"project_id": project_id, **condition}, {"owner_id": 1}).limit(limit))
+
+
+@query
 def list_all_tasks(tasks: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
     return list(tasks.find(all_of({}, clauses)).sort(sort).limit(limit))
 

@@ -38,6 +38,13 @@ def list_users(users: Documents, clauses: Sequence[Document], sort: Sort, limit:
 
 
 @query
+def list_names(users: Documents, user_ids: Sequence[ObjectId]) -> list[Document]:
+    """`username`, `name` and `status` of people who are not being deleted, in no order."""
+    wanted = {"_id": {"$in": list(user_ids)}, "status": {"$ne": "deleting"}}
+    return list(users.find(wanted, {"username": 1, "name": 1, "status": 1}).limit(len(user_ids)))
+
+
+@query
 def update_user(
     users: Documents, user_id: ObjectId, condition: Mapping[str, Any], change: Sequence[Mapping[str, Any]]
 ) -> Document | None:

@@ -7,12 +7,13 @@ import structlog
 from bson import ObjectId
 
 from .. import accounts, times
-from ..store import events, tasks, users
+from ..store import events, projects, tasks, users
 from ..store.owned import change
+from ..store.projects import taken_part_in_by
 
 log = structlog.get_logger(__name__)
 
-UNASSIGNED_AT_ONCE = 200
+AT_ONCE = 200
 
 Payload = Mapping[str, Any]
 
@@ -30,17 +31,57 @@ def purge_user(payload: Payload) -> None:
     events.delete_events_of_owner(user_id)
     while _unassign_some(user_id):
         pass
+    _leave_projects(user_id)
     users.delete_user(user_id)
     log.info("user_purged", user_id=str(user_id))
 
 
+def _leave_projects(user_id: ObjectId) -> None:
+    remaining = {"$filter": {"input": "$member_ids", "cond": {"$ne": ["$$this", user_id]}}}
+    update = change({}, None, None, times.now(), {"member_ids": remaining})
+    for project_id in projects.list_project_ids_of(user_id):
+        projects.update_project(project_id, [{"member_ids": user_id}], update)
+
+
 def _unassign_some(user_id: ObjectId) -> bool:
     """Take a batch of other people's tasks off this person; whether there were any."""
-    found = tasks.find_some_tasks_of_assignee(user_id, UNASSIGNED_AT_ONCE)
+    found = tasks.find_some_tasks_of_assignee(user_id, AT_ONCE)
     update = change({"assignee_id": None}, None, None, times.now())
     for task in found:
         tasks.unassign_task(task["owner_id"], task["_id"], user_id, update)
     return bool(found)
 
 
-KINDS: dict[str, Callable[[Payload], None]] = {"letter": send_letter, "purge_user": purge_user}
+def leave_project(payload: Payload) -> None:
+    """Take a project's tasks off somebody who is no member any more; their own tasks are theirs."""
+    project_id, user_id = payload["project_id"], payload["user_id"]
+    if projects.find_project(project_id, taken_part_in_by(user_id)) is not None:
+        return
+    theirs = {"assignee_id": user_id, "owner_id": {"$ne": user_id}}
+    while found := tasks.find_some_tasks_of_project(project_id, theirs, AT_ONCE):
+        update = change({"assignee_id": None}, None, None, times.now())
+        for task in found:
+            still = {"project_id": project_id, "assignee_id": user_id}
+            tasks.update_task(task["owner_id"], task["_id"], still, update)
+
+
+def purge_project(payload: Payload) -> None:
+    """Detach or delete the tasks of a project, then the project; what is done stays done when it is repeated."""
+    project_id, still = payload["project_id"], {"project_id": payload["project_id"]}
+    while found := tasks.find_some_tasks_of_project(project_id, {}, AT_ONCE):
+        update = change({"project_id": None}, None, None, times.now())
+        for task in found:
+            if payload["tasks"] == "delete":
+                tasks.delete_task(task["owner_id"], task["_id"], still)
+            else:
+                tasks.update_task(task["owner_id"], task["_id"], still, update)
+    projects.delete_project(project_id)
+    log.info("project_purged", project_id=str(project_id))
+
+
+KINDS: dict[str, Callable[[Payload], None]] = {
+    "letter": send_letter,
+    "purge_user": purge_user,
+    "leave_project": leave_project,
+    "purge_project": purge_project,
+}

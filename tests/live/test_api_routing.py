@@ -29,9 +29,12 @@ from cluster.roles import ADMIN, WORKER
 for module in pkgutil.iter_modules(store.__path__):
     importlib.import_module(f"{store.__name__}.{module.name}")
 
+# So many that every shard has some.
+MANY = [ObjectId() for _ in range(40)]
 ID, OTHER, AT = ObjectId(), ObjectId(), datetime(2026, 1, 31, tzinfo=UTC)
 TEXT_ID = "routing-test-0123456789"
 UPDATE = change({"title": "x"}, None, None, AT)
+BY_ID = [("_id", 1)]
 BY_START = [("starts_at", 1), ("_id", 1)]
 BY_DUE = [("due_at", 1), ("_id", 1)]
 
@@ -56,11 +59,16 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "outbox.insert_entry": ("nothing", {}, datetime(2100, 1, 1, tzinfo=UTC)),
     "outbox.lease_entry": (ID, TEXT_ID, AT, AT),
     "outbox.postpone_entry": (ID, TEXT_ID, "waiting", AT, "x"),
+    "projects.delete_project": (ID,),
     "projects.estimate_projects": (),
     "projects.find_project": (ID, {"member_ids": OTHER}),
     "projects.insert_project": ({"_id": ID},),
     "projects.list_project_ids_of": (ID,),
     "projects.list_project_ids_of_owner": (ID, 10),
+    "projects.list_all_projects": ([{"status": "active"}], BY_ID, 10),
+    "projects.list_projects_of": (ID, [{"status": "active"}], BY_ID, 10),
+    "projects.list_projects_of_owner": (ID, [{"status": "active"}], BY_ID, 10),
+    "projects.update_project": (ID, [{"owner_id": OTHER}], UPDATE),
     "sessions.find_live_session": (TEXT_ID, ID),
     "sessions.find_session": (TEXT_ID,),
     "sessions.insert_session": ({"_id": TEXT_ID},),
@@ -74,11 +82,14 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "tasks.delete_task": (ID, OTHER, {"version": {"$in": [1]}}),
     "tasks.delete_tasks_of_owner": (ID,),
     "tasks.estimate_tasks": (),
+    "tasks.find_open_task_of_project": (ID,),
+    "tasks.find_some_tasks_of_project": (ID, {"assignee_id": OTHER}, 10),
     "tasks.find_some_tasks_of_assignee": (ID, 10),
     "tasks.find_task": (ID, OTHER, {"assignee_id": OTHER}),
     "tasks.insert_task": ({"_id": ID, "owner_id": ID},),
     "tasks.list_all_tasks": ([{"status": "done"}], BY_DUE, 10),
     "tasks.list_tasks_of_assignee": (ID, [{"status": "done"}], BY_DUE, 10),
+    "tasks.list_tasks_of_project": (ID, [{"status": "done"}], BY_DUE, 10),
     "tasks.list_tasks_of_owner": (ID, [{"status": "done"}], BY_DUE, 10),
     "tasks.unassign_task": (ID, OTHER, OTHER, UPDATE),
     "tasks.update_task": (ID, OTHER, {"version": {"$in": [1]}}, UPDATE),
@@ -90,6 +101,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "users.find_standing": (ID,),
     "users.find_user": (ID,),
     "users.insert_user": ({"_id": ID},),
+    "users.list_names": (MANY,),
     "users.list_users": ([{"role": "member"}], [("created_at", -1), ("_id", -1)], 10),
     "users.note_login": (ID, AT, None),
     "users.update_user": (ID, {"version": {"$in": [1]}}, UPDATE),
