@@ -88,6 +88,9 @@ PASSING_CODES = frozenset(
     + (262, 290, 317, 327, 384, 407, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 46841)
 )
 
+# A server may know fewer time zones than Python does: its release brings its own list.
+UNKNOWN_TIME_ZONE = 40485
+
 
 @dataclass(frozen=True)
 class FieldError:
@@ -128,6 +131,8 @@ def from_driver(error: PyMongoError) -> Problem | None:
     """What a driver's error means to a client; None when it means a fault of ours."""
     if isinstance(error, DuplicateKeyError):
         return Problem("duplicate", "Another document has the same id or key.")
+    if isinstance(error, OperationFailure) and error.code == UNKNOWN_TIME_ZONE:
+        return invalid("/tz", "The database does not know this time zone.")
     passing = isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernFailure) or error.timeout
     if isinstance(error, OperationFailure) and error.code in PASSING_CODES:
         passing = True
@@ -181,7 +186,7 @@ def _from_pymongo(error: PyMongoError) -> Response:
     problem = from_driver(error)
     if problem is None:
         return _from_anything(error)
-    if problem.code != "duplicate":
+    if problem.code not in ("duplicate", "invalid"):
         log.warning("database_failure", error=type(error).__name__, mongodb_code=getattr(error, "code", None))
     return respond(problem)
 

@@ -18,7 +18,8 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_TIME_ZONES = frozenset(available_timezones())
+# Some systems list files beside the database's names: this machine's own zone, and one that says "not set".
+_TIME_ZONES = frozenset(available_timezones()) - {"localtime", "Factory"}
 _PREFERENCE = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 
 

@@ -79,6 +79,14 @@ def test_after_a_write_was_sent_its_outcome_is_unknown(error: PyMongoError) -> N
     assert problem.code == "unknown_outcome"
 
 
+def test_a_time_zone_that_the_server_does_not_know_is_the_clients_to_change() -> None:
+    """Python's list is newer than the server's."""
+    problem = from_driver(OperationFailure(SECRET, 40485))
+
+    assert problem is not None
+    assert (problem.code, [error.pointer for error in problem.errors]) == ("invalid", ["/tz"])
+
+
 def test_a_write_concern_error_is_always_unknown() -> None:
     """It can come with `n: 1`."""
     started("update")

@@ -140,7 +140,7 @@ def test_an_id_is_its_24_digits(text: Any) -> None:
         one(Id(), text)
 
 
-@pytest.mark.parametrize("name", ["Mars/Base", "utc ", "../../etc/passwd", ""])
+@pytest.mark.parametrize("name", ["Mars/Base", "utc ", "../../etc/passwd", "", "localtime", "Factory"])
 def test_a_time_zone_is_one_of_the_database(name: str) -> None:
     with pytest.raises(Problem):
         one(TimeZone(), name)
