@@ -13,6 +13,7 @@ from . import accounts, schema
 from .access_drift import DEFAULT_CONCERN, same_concern
 from .connections import Client, Connections, account_login, why
 from .errors import ClusterError
+from .migrate.history import note_new_cluster
 from .observe import monitoring, observe
 from .progress import Outcome, Progress
 from .roles import ACCOUNTS, ADMIN, MONITOR, monitor_role, roles
@@ -103,6 +104,7 @@ def declare(routers: Client, database: str, progress: Progress) -> None:
     with _step(progress, "set read and write concern to majority") as outcome:
         outcome.changed = ensure_default_concern(routers)
     with _step(progress, "shard and index the collections") as outcome:
+        note_new_cluster(routers, database)
         outcome.changed = schema.ensure_collections(routers, database)
 
 

@@ -99,7 +99,9 @@ TASKS = Collection(
             "tags": array(text(50, 1), 20),
             "completed_at": nullable(DATE),
             **STAMPS,
-        }
+        },
+        # "2026-01", from `created_at`: what reports by month group on; where it is missing, they use `created_at`.
+        {"created_month": text(7, 7)},
     ),
     (
         _index(("owner_id", 1), ("status", 1), ("due_at", 1), ("_id", 1)),

@@ -12,7 +12,7 @@ from .inventory import DEFAULT_DATABASE
 from .layout import DataDir
 from .nodes import ports, room
 from .nodes.local import LocalNodes
-from .observe import monitoring, observe
+from .observe import ANSWER_TIMEOUT_MS, observe_all
 from .progress import Progress
 from .roles import Account
 from .secrets import Secrets
@@ -137,8 +137,8 @@ class LocalCluster:
         together(self.nodes.kill, self.cluster.nodes)
 
     def status(self) -> ClusterStatus:
-        with monitoring(self.secrets) as connections:
-            return observe(self.cluster, connections, self.database)
+        """The whole picture, within three seconds whatever is down."""
+        return observe_all(self.cluster, self.secrets, self.database)
 
     def uri(self, account: Account, database: str = "") -> str:
         """A connection string to every router as `account`."""
@@ -149,7 +149,8 @@ class LocalCluster:
 
     def primary(self, replica_set: ReplicaSet) -> Member | None:
         """The member that is the set's primary now."""
-        with self.connections() as connections:
+        # A frozen member must not keep the others' answer back.
+        with Connections(system_login(self.secrets), ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS) as connections:
             return primary_of(replica_set, connections)
 
     def connections(self) -> Connections:

@@ -3,23 +3,36 @@
 Members are asked themselves, as `shardboard_monitor`: routers refuse `replSetGetStatus`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pymongo
 from pymongo.errors import PyMongoError
 
-from .collections import COLLECTIONS
 from .connections import Client, Connections, account_login, why
-from .roles import MONITOR
+from .migrate.files import load_migrations
+from .migrate.history import read_entries
+from .roles import ACCOUNTS, ADMIN, ADMIN_DATABASE, MONITOR
+from .routing import ROUTING_TIMEOUT_S, read_routing
 from .secrets import Secrets
-from .status import DOWN, ClusterStatus, CollectionStatus, Holding, MemberStatus, RouterStatus, Routing, SetStatus
+from .status import DOWN, Access, ClusterStatus, MemberStatus, Move, RouterStatus, Routing, SetStatus, UserStatus
 from .together import together
 from .topology import Cluster, Member, ReplicaSet, Router
 
 # A frozen member accepts connections and never answers: the whole picture is due within three seconds.
-ANSWER_TIMEOUT_MS = 2_000
+ANSWER_TIMEOUT_MS = 1_500
 PRIMARY = 1
+# Every node at once: one that is silent delays none of the others.
+MOST_AT_ONCE = 128
+MOVING = {
+    "$or": [
+        {"command._shardsvrMoveRange": {"$exists": True}},
+        {"command.moveChunk": {"$exists": True}},
+        {"originatingCommand.reshardCollection": {"$exists": True}},
+    ]
+}
 
 
 def monitoring(secrets: Secrets) -> Connections:
@@ -27,117 +40,142 @@ def monitoring(secrets: Secrets) -> Connections:
     return Connections(account_login(secrets, MONITOR), ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS)
 
 
-def observe(cluster: Cluster, connections: Connections, database: str) -> ClusterStatus:
-    """The state of `cluster` now, within about three seconds whatever is down; what is down is part of the picture."""
-    routers = tuple(together(lambda router: _router(router, connections), cluster.routers))
-    answers = dict(zip(cluster.members, together(lambda m: _ask(m, connections), cluster.members), strict=True))
-    sets = tuple(_set(replica_set, answers) for replica_set in cluster.sets)
-    answering = [router for router, seen in zip(cluster.routers, routers, strict=True) if seen.error is None]
-    if not answering:
-        return ClusterStatus(sets, routers, None, "no router answers")
+def observe_all(cluster: Cluster, secrets: Secrets, database: str) -> ClusterStatus:
+    """The whole picture: as `observe`, with what an administrator sees."""
+    administrator = Connections(account_login(secrets, ADMIN), ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS)
+    with monitoring(secrets) as connections, administrator as admin:
+        return observe(cluster, connections, database, lambda: read_access(admin.routers(cluster), secrets, database))
+
+
+def observe(
+    cluster: Cluster, connections: Connections, database: str, access: Callable[[], Access] | None = None
+) -> ClusterStatus:
+    """The state of `cluster` now, within three seconds whatever is down; what is down is part of the picture."""
+    questions: list[Callable[[], Any]] = [
+        lambda: _answer_or_error(lambda: read_routing(connections.routers(cluster), cluster, database)),
+        lambda: _answer_or_error(access) if access else None,
+        *[(lambda router=router: ask_router(router, connections)) for router in cluster.routers],
+        *[(lambda m=member: _answer_or_error(lambda: _ask(m, connections))) for member in cluster.members],
+    ]
+    routing, seen, *rest = together(lambda question: question(), questions, MOST_AT_ONCE)
+    routers, members = rest[: len(cluster.routers)], rest[len(cluster.routers) :]
+    return _picture(cluster, routing, seen, tuple(routers), dict(zip(cluster.members, members, strict=True)))
+
+
+def _picture(
+    cluster: Cluster,
+    routing: "Routing | PyMongoError",
+    seen: "Access | PyMongoError | None",
+    routers: tuple[RouterStatus, ...],
+    answers: "dict[Member, Answer]",
+) -> ClusterStatus:
+    moves = (move for answer in answers.values() if isinstance(answer, MemberAnswer) for move in answer.moves)
+    return ClusterStatus(
+        tuple(_set(replica_set, answers) for replica_set in cluster.sets),
+        routers,
+        None if isinstance(routing, PyMongoError) else routing,
+        why(routing) if isinstance(routing, PyMongoError) else None,
+        tuple(sorted(set(moves), key=str)),
+        None if isinstance(seen, PyMongoError) else seen,
+        why(seen) if isinstance(seen, PyMongoError) else None,
+    )
+
+
+def _answer_or_error(question: Callable[[], Any]) -> Any:
     try:
-        routing = _routing(connections.member(answering[0]), cluster, database)
-    except PyMongoError as error:
-        return ClusterStatus(sets, routers, None, why(error))
-    return ClusterStatus(sets, routers, routing)
-
-
-# Members and sets
-
-Answer = dict[str, Any] | PyMongoError
-
-
-def _ask(member: Member, connections: Connections) -> Answer:
-    client = connections.member(member)
-    try:
-        status = client.admin.command("replSetGetStatus")
-        return {**status, "version": client.admin.command("buildInfo")["version"]}
+        return question()
     except PyMongoError as error:
         return error
 
 
+# Members and sets
+
+
+@dataclass(frozen=True)
+class MemberAnswer:
+    """`replSetGetStatus`, with the version and the ranges that leave this member's shard."""
+
+    status: dict[str, Any]
+    version: str
+    moves: tuple[Move, ...]
+
+
+Answer = MemberAnswer | PyMongoError
+
+
+def _ask(member: Member, connections: Connections) -> MemberAnswer:
+    client = connections.member(member)
+    status = client.admin.command("replSetGetStatus")
+    is_donor = member.role == "shardsvr" and status["myState"] == PRIMARY
+    moves = _moves(client, member.set_name) if is_donor else ()
+    return MemberAnswer(status, client.admin.command("buildInfo")["version"], moves)
+
+
+def _moves(client: Client, shard: str) -> tuple[Move, ...]:
+    pipeline: list[dict[str, Any]] = [{"$currentOp": {"allUsers": True}}, {"$match": MOVING}]
+    return tuple(_move(row, shard) for row in client.admin.aggregate(pipeline))
+
+
+def _move(row: dict[str, Any], shard: str) -> Move:
+    command = row.get("command") or {}
+    resharded = row.get("originatingCommand", {}).get("reshardCollection")
+    name = command.get("_shardsvrMoveRange") or command.get("moveChunk") or resharded
+    return Move(str(name), shard, command.get("toShard"))
+
+
 def _set(replica_set: ReplicaSet, answers: dict[Member, Answer]) -> SetStatus:
-    newest = _newest_write(answer for member in replica_set.members if isinstance(answer := answers[member], dict))
+    newest = _newest_write(found for m in replica_set.members if isinstance(found := answers[m], MemberAnswer))
     return SetStatus(replica_set.name, tuple(_member(m, answers[m], newest) for m in replica_set.members))
 
 
-def _newest_write(answers: Iterable[dict[str, Any]]) -> datetime | None:
+def _newest_write(answers: Iterable[MemberAnswer]) -> datetime | None:
     """When the set's primary last wrote; lags are counted from there."""
-    return next((_self(answer)["optimeDate"] for answer in answers if answer["myState"] == PRIMARY), None)
+    return next((_self(answer)["optimeDate"] for answer in answers if answer.status["myState"] == PRIMARY), None)
 
 
 def _member(member: Member, answer: Answer, newest: datetime | None) -> MemberStatus:
-    if not isinstance(answer, dict):
+    if not isinstance(answer, MemberAnswer):
         return MemberStatus(member.name, member.address, DOWN, error=why(answer))
     itself = _self(answer)
     # Asked at different moments, so a secondary may look newer than its primary.
     lag_s = max(0.0, (newest - itself["optimeDate"]).total_seconds()) if newest else None
-    return MemberStatus(member.name, member.address, itself["stateStr"], answer["version"], itself["uptime"], lag_s)
+    return MemberStatus(member.name, member.address, itself["stateStr"], answer.version, itself["uptime"], lag_s)
 
 
-def _self(answer: dict[str, Any]) -> dict[str, Any]:
-    return next(member for member in answer["members"] if member.get("self"))
+def _self(answer: MemberAnswer) -> dict[str, Any]:
+    return next(member for member in answer.status["members"] if member.get("self"))
 
 
-# Routers, and what only they know
+# Routers, and what an administrator sees through them
 
 
-def _router(router: Router, connections: Connections) -> RouterStatus:
-    admin = connections.member(router).admin
+def ask_router(router: Router, connections: Connections) -> RouterStatus:
+    """One router; `error` says why it did not answer."""
+    return router_status(router, connections.member(router))
+
+
+def router_status(router: Router, client: Client) -> RouterStatus:
+    """What the router says of itself through `client`."""
     try:
-        hello, version = admin.command("hello"), admin.command("buildInfo")["version"]
+        hello, version = client.admin.command("hello"), client.admin.command("buildInfo")["version"]
     except PyMongoError as error:
         return RouterStatus(router.name, router.address, error=why(error))
     return RouterStatus(router.name, router.address, version, bool(hello.get("shardboardStandIn")))
 
 
-def _routing(router: Client, cluster: Cluster, database: str) -> Routing:
-    shards = router.admin.command("listShards")["shards"]
-    names = tuple(sorted(shard["_id"] for shard in shards))
-    present = {found["name"] for found in router[database].list_collections(nameOnly=True)}
-    chunks = _chunks(router, database)
-    return Routing(
-        shards=names,
-        draining=tuple(shard["_id"] for shard in shards if shard.get("draining")),
-        missing_shards=tuple(shard.name for shard in cluster.shards if shard.name not in names),
-        missing_collections=tuple(
-            c.name for c in COLLECTIONS if c.name not in present or (c.is_sharded and c.name not in chunks)
-        ),
-        collections=tuple(
-            _collection(router, database, name, chunks.get(name)) for name in sorted(present) if "system." not in name
-        ),
-        balancer_on=_balancer_on(router),
+def read_access(routers: Client, secrets: Secrets, database: str) -> Access:
+    """Users and migrations.
+
+    Raises:
+        PyMongoError: the config servers do not answer in time.
+    """
+    with pymongo.timeout(ROUTING_TIMEOUT_S):
+        found = routers[ADMIN_DATABASE].command("usersInfo", 1)["users"]
+        entries = read_entries(routers, database, load_migrations())
+    in_use = {account.user(secrets.generation(account.name)) for account in ACCOUNTS}
+    users = (UserStatus(u["user"], tuple(role["role"] for role in u["roles"]), u["user"] in in_use) for u in found)
+    return Access(
+        tuple(sorted(users, key=lambda user: user.name)),
+        tuple(sorted(in_use - {user["user"] for user in found})),
+        tuple(entry.name for entry in entries if not entry.is_applied),
     )
-
-
-def _balancer_on(router: Client) -> bool:
-    """Whether ranges may move by themselves; nothing is stored until somebody switches it off."""
-    settings = router["config"]["settings"].find_one({"_id": "balancer"}) or {}
-    return not settings.get("stopped") and settings.get("mode") != "off"
-
-
-def _chunks(router: Client, database: str) -> dict[str, dict[str, int]]:
-    """Ranges by shard, by sharded collection."""
-    config = router["config"]
-    sharded = list(config["collections"].find({"_id": {"$gt": f"{database}.", "$lt": f"{database}/"}}))
-    # Since 5.0 chunks name their collection by its UUID, before by its name.
-    names = {found.get(key): found["_id"].partition(".")[2] for found in sharded for key in ("uuid", "_id")}
-    counts: dict[str, dict[str, int]] = {name: {} for name in names.values()}
-    group = {"_id": {"collection": {"$ifNull": ["$uuid", "$ns"]}, "shard": "$shard"}, "count": {"$sum": 1}}
-    for row in config["chunks"].aggregate([{"$group": group}]):
-        name = names.get(row["_id"]["collection"])
-        if name is not None:
-            counts[name][row["_id"]["shard"]] = row["count"]
-    return counts
-
-
-def _collection(router: Client, database: str, name: str, chunks: dict[str, int] | None) -> CollectionStatus:
-    rows = router[database][name].aggregate([{"$collStats": {"storageStats": {}}}])
-    holdings = (_holding(row, chunks or {}) for row in rows)
-    return CollectionStatus(name, chunks is not None, tuple(sorted(holdings, key=lambda holding: holding.shard)))
-
-
-def _holding(row: dict[str, Any], chunks: dict[str, int]) -> Holding:
-    stats = row["storageStats"]
-    documents = int(stats.get("count", 0)) - int(stats.get("numOrphanDocs", 0))
-    return Holding(row["shard"], chunks.get(row["shard"], 0), documents, int(stats.get("size", 0)))

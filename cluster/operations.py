@@ -4,7 +4,7 @@ Each knows the server's commands for it and the operation that undoes it. `clust
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson.json_util import dumps
@@ -54,8 +54,8 @@ class DropCollection:
     """Drops a collection that holds nothing; one that holds documents is refused by `apply`."""
 
     name: str
-    shard_key: Document
-    validator: Document
+    shard_key: Document = field(default_factory=dict)
+    validator: Document = field(default_factory=dict)
 
     def commands(self, database: str) -> tuple[Command, ...]:
         return (Command(database, {"drop": self.name}, frozenset({NAMESPACE_NOT_FOUND})),)
@@ -101,7 +101,7 @@ class Reshard:
 
     name: str
     shard_key: Document
-    before: Document
+    before: Document = field(default_factory=dict)
 
     def commands(self, database: str) -> tuple[Command, ...]:
         return (Command("admin", {"reshardCollection": f"{database}.{self.name}", "key": self.shard_key}),)
@@ -116,7 +116,7 @@ class SetValidator:
 
     name: str
     validator: Document
-    before: Document
+    before: Document = field(default_factory=dict)
 
     def commands(self, database: str) -> tuple[Command, ...]:
         strict = {"validationLevel": "strict", "validationAction": "error"}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 MOST_LAG_S = 30.0
 HEALTHY_STATES = ("PRIMARY", "SECONDARY")
 DOWN = "DOWN"
+# Only the routers could be asked.
+UNSEEN = "NOT ASKED"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class MemberStatus:
     def problem(self) -> str | None:
         if self.error is not None:
             return f"{self.name} at {self.address} does not answer: {self.error}."
-        if self.state not in HEALTHY_STATES:
+        if self.state not in (*HEALTHY_STATES, UNSEEN):
             return f"{self.name} at {self.address} is {self.state}."
         if self.lag_s is not None and self.lag_s > MOST_LAG_S:
             return f"{self.name} at {self.address} is {self.lag_s:.0f} s behind its primary."
@@ -46,7 +48,7 @@ class SetStatus:
         return next((member for member in self.members if member.state == "PRIMARY"), None)
 
     def problems(self) -> Iterator[str]:
-        if self.primary is None:
+        if self.primary is None and not all(member.state == UNSEEN for member in self.members):
             yield f"{self.name} has no primary: it takes no writes."
         yield from filter(None, (member.problem() for member in self.members))
 
@@ -72,12 +74,12 @@ class RouterStatus:
 
 @dataclass(frozen=True)
 class Holding:
-    """What one shard holds of a collection: its ranges, and the documents and bytes in them."""
+    """What one shard holds of a collection: its ranges, and the documents and bytes in them (None: it did not say)."""
 
     shard: str
     chunks: int
-    documents: int
-    size_bytes: int
+    documents: int | None
+    size_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,71 @@ class CollectionStatus:
     holdings: tuple[Holding, ...]
 
     @property
-    def documents(self) -> int:
-        return sum(holding.documents for holding in self.holdings)
+    def documents(self) -> int | None:
+        """None when a shard did not say."""
+        counts = [holding.documents for holding in self.holdings if holding.documents is not None]
+        return sum(counts) if len(counts) == len(self.holdings) else None
 
     @property
     def skew(self) -> float | None:
         """The fullest shard's documents over an even share: 1.0 is even, 2.0 is twice its share; None when empty."""
         if not self.documents:
             return None
-        return max(holding.documents for holding in self.holdings) * len(self.holdings) / self.documents
+        return max(holding.documents or 0 for holding in self.holdings) * len(self.holdings) / self.documents
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone: the shards that it keeps ranges on, and how many ranges of which collections those are."""
+
+    name: str
+    shards: tuple[str, ...]
+    ranges: tuple[tuple[str, int], ...]
+
+    def problem(self) -> str | None:
+        if self.shards or not self.ranges:
+            return None
+        return f"The zone {self.name} has ranges and no shard: give it one with `sh.addShardToZone`."
+
+
+@dataclass(frozen=True)
+class Move:
+    """A range on its way, or a collection that is being resharded (`target` is then None)."""
+
+    collection: str
+    source: str
+    target: str | None
+
+    def __str__(self) -> str:
+        where = f"from {self.source} to {self.target}" if self.target else f"is resharded, {self.source} takes part"
+        return f"{self.collection} {where}"
+
+
+@dataclass(frozen=True)
+class UserStatus:
+    """A database user that can log in. `is_in_use`: its service logs in as this one of its two users."""
+
+    name: str
+    roles: tuple[str, ...]
+    is_in_use: bool
+
+
+@dataclass(frozen=True)
+class Access:
+    """What an administrator sees beside: users, declared ones that are missing, migrations that wait."""
+
+    users: tuple[UserStatus, ...] = ()
+    missing_users: tuple[str, ...] = ()
+    pending_migrations: tuple[str, ...] = ()
+
+    def problems(self) -> Iterator[str]:
+        for name in self.missing_users:
+            yield f"The user {name} does not exist: run `scripts/cluster check --fix`."
+
+    def notices(self) -> Iterator[str]:
+        if self.pending_migrations:
+            names = ", ".join(self.pending_migrations)
+            yield f"Not applied yet: {names}: run `scripts/cluster migrate upgrade`."
 
 
 @dataclass(frozen=True)
@@ -110,7 +168,9 @@ class Routing:
     missing_collections: tuple[str, ...]
     collections: tuple[CollectionStatus, ...]
     balancer_on: bool
-    migrating: tuple[str, ...] = ()
+    balancer_busy: bool = False
+    balancer_window: str | None = None
+    zones: tuple[Zone, ...] = ()
 
     def problems(self) -> Iterator[str]:
         for shard in self.missing_shards:
@@ -120,6 +180,7 @@ class Routing:
         if self.missing_collections:
             names = ", ".join(self.missing_collections)
             yield f"The collections {names} do not exist or are not sharded: run `scripts/cluster init`."
+        yield from filter(None, (zone.problem() for zone in self.zones))
 
 
 @dataclass(frozen=True)
@@ -130,6 +191,9 @@ class ClusterStatus:
     routers: tuple[RouterStatus, ...]
     routing: Routing | None
     routing_error: str | None = None
+    moves: tuple[Move, ...] = ()
+    access: Access | None = None
+    access_error: str | None = None
 
     def problems(self) -> tuple[str, ...]:
         """Everything that is wrong, in sentences, what stops the most work first."""
@@ -138,6 +202,10 @@ class ClusterStatus:
     def problem(self) -> str | None:
         """The first thing that is wrong, or None."""
         return next(self._problems(), None)
+
+    def notices(self) -> tuple[str, ...]:
+        """What is not wrong and should be known."""
+        return tuple(self._notices())
 
     @property
     def is_down(self) -> bool:
@@ -155,3 +223,13 @@ class ClusterStatus:
             yield from self.routing.problems()
         elif not all(router.error for router in self.routers):
             yield f"The routers cannot tell the state of the cluster: {self.routing_error}."
+        if self.access is not None:
+            yield from self.access.problems()
+
+    def _notices(self) -> Iterator[str]:
+        if any(member.state == UNSEEN for replica_set in self.sets for member in replica_set.members):
+            yield "Only routers were asked: states, lags and versions of members are not known; give --inventory."
+        if self.access is not None:
+            yield from self.access.notices()
+        elif self.access_error and not self.is_down:
+            yield f"Users and migrations are not known: {self.access_error}."

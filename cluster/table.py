@@ -5,10 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from .status import ClusterStatus, CollectionStatus, MemberStatus, Routing
+from .status import Access, ClusterStatus, CollectionStatus, Holding, MemberStatus, Routing
 
 COLOURS = {"PRIMARY": "bold green", "SECONDARY": "green", "DOWN": "bold red"}
 # Wide enough for every table when the output is a file or a pipe, which has no width.
@@ -17,22 +18,35 @@ PLAIN_WIDTH = 140
 
 def document(status: ClusterStatus) -> dict[str, Any]:
     """`status --json`: the picture with its verdict, `{"healthy": true, "problems": [], "sets": [...], ...}`."""
-    return {"healthy": status.problem() is None, "problems": list(status.problems()), **asdict(status)}
+    said = {"problems": list(status.problems()), "notices": list(status.notices())}
+    picture = asdict(status)
+    if status.routing is not None:
+        for shown, collection in zip(picture["routing"]["collections"], status.routing.collections, strict=True):
+            shown |= {"documents": collection.documents, "skew": collection.skew}
+    return {"healthy": status.problem() is None, **said, **picture}
 
 
 def show(status: ClusterStatus, console: Console | None = None) -> None:
-    """The verdict first, then members, routers and collections."""
+    """Prints the picture: coloured on a terminal, plain elsewhere."""
     console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console.print(screen(status))
+
+
+def screen(status: ClusterStatus) -> Group:
+    """The verdict first, what is wrong, then members, routers, collections, zones, balancer, users."""
     problems = status.problems()
     verdict, style = ("Not healthy:", "bold red") if problems else ("The cluster is healthy.", "bold green")
-    console.print(verdict, style=style)
-    for problem in problems:
-        console.print(f"  {problem}", markup=False, style="red")
-    console.print(_members(status))
-    console.print(_routers(status))
+    parts: list[RenderableType] = [Text(verdict, style)]
+    parts += [Text(f"  {problem}", "red") for problem in problems]
+    parts += [Text(notice, "yellow") for notice in status.notices()]
+    parts += [_members(status), _routers(status)]
     if status.routing is not None:
-        console.print(_collections(status.routing))
-        console.print(f"Balancer {'on' if status.routing.balancer_on else 'off'}.")
+        zones = [_zones(status.routing)] if status.routing.zones else []
+        parts += [_collections(status.routing), *zones, Text(_balancer(status.routing))]
+    parts += [Text(f"On the move: {move}.") for move in status.moves]
+    if status.access is not None:
+        parts.append(_users(status.access))
+    return Group(*parts)
 
 
 def _members(status: ClusterStatus) -> Table:
@@ -62,7 +76,29 @@ def _collections(routing: Routing) -> Table:
     table = _table("collection", "documents", "skew", *(f"{shard}: chunks, documents, MB" for shard in routing.shards))
     for collection in routing.collections:
         skew = "" if collection.skew is None else f"{collection.skew:.2f}"
-        table.add_row(collection.name, str(collection.documents), skew, *_holdings(collection, routing))
+        documents = "?" if collection.documents is None else str(collection.documents)
+        table.add_row(collection.name, documents, skew, *_holdings(collection, routing))
+    return table
+
+
+def _balancer(routing: Routing) -> str:
+    hours = f", works {routing.balancer_window}" if routing.balancer_window else ""
+    busy = ", in a round" if routing.balancer_busy else ""
+    return f"Balancer {'on' if routing.balancer_on else 'off'}{hours}{busy}."
+
+
+def _zones(routing: Routing) -> Table:
+    table = _table("zone", "shards", "ranges")
+    for zone in routing.zones:
+        ranges = ", ".join(f"{count} of {name}" for name, count in zone.ranges)
+        table.add_row(zone.name, ", ".join(zone.shards), ranges)
+    return table
+
+
+def _users(access: Access) -> Table:
+    table = _table("user", "roles", "in use")
+    for user in access.users:
+        table.add_row(user.name, ", ".join(user.roles), "yes" if user.is_in_use else "")
     return table
 
 
@@ -71,8 +107,14 @@ def _holdings(collection: CollectionStatus, routing: Routing) -> list[str]:
     cells = []
     for shard in routing.shards:
         held = by_shard.get(shard)
-        cells.append(f"{held.chunks}, {held.documents}, {held.size_bytes / 1e6:.1f}" if held else "-")
+        cells.append(_cell(held) if held else "-")
     return cells
+
+
+def _cell(held: Holding) -> str:
+    documents = "?" if held.documents is None else held.documents
+    size = "?" if held.size_bytes is None else f"{held.size_bytes / 1e6:.1f}"
+    return f"{held.chunks}, {documents}, {size}"
 
 
 def _table(*columns: str) -> Table:

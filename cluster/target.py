@@ -53,7 +53,10 @@ class Target:
                 raise ClusterError(f"No router answers ({why(error)}): start one, then try again.") from error
             if hello.get("msg") != "isdbgrid":
                 raise ClusterError(f"What answers at {_address(client)} is no router: name the routers (mongos).")
-            yield client
+            try:
+                yield client
+            except PyMongoError as error:
+                raise ClusterError(f"The cluster refused ({why(error)}): see `scripts/cluster status`.") from error
 
     @contextmanager
     def _client(self) -> Iterator[Client]:

@@ -54,6 +54,11 @@ def wait_until(
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
 
 
+def rest(seconds: float) -> None:
+    """Leaves the servers to others for a while, in the middle of work that is never in a hurry."""
+    time.sleep(seconds)
+
+
 def wait_while(awaited: str, problem: Callable[[], str | None], timeout_s: float) -> None:
     """Returns when `problem` answers None.
 

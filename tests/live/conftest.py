@@ -53,7 +53,8 @@ def cluster(data_dir: Path) -> Iterator[LocalCluster]:
 def spare_cluster(data_dir: Path) -> Iterator[LocalCluster]:
     """Two shards of single members, healthy, for tests of what administrators do: each leaves it as it was."""
     root = data_dir / "spare"
-    local = LocalCluster.create(root, {"shards": 2, "members": 1, "routers": 1}, free_port(6))
+    shape = {"shards": 2, "members": 1, "routers": 1}
+    local = LocalCluster.create(root, shape, free_port(6), extra_parameters=TEST_COMMANDS)
     try:
         local.up(Progress(quiet=True))
         yield local

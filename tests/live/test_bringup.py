@@ -206,4 +206,4 @@ def test_status_answers_in_time_with_a_frozen_member(breakable: LocalCluster) ->
     problem = breakable.status().problem()
 
     assert problem is not None and victim.name in problem
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 3
