@@ -11,7 +11,7 @@ from .db import Document
 from .errors import Problem, invalid
 from .services import services
 from .store import sessions, users
-from .tokens import BadToken, hash_secret, join_refresh_token, new_secret, new_session_id, split_refresh_token
+from .tokens import BadToken, hash_secret, join_refresh_token, new_session_id, split_refresh_token
 
 # Two tabs, or a lost answer: the secret before the present one is no theft yet.
 GRACE_S = 10
@@ -44,7 +44,8 @@ def open_session(user: Document) -> dict[str, Any]:
     Raises:
         Problem: 401, the password was changed or the user disabled while it was being checked.
     """
-    secret, session_id = new_secret(), new_session_id()
+    session_id = new_session_id()
+    secret = services().token_keys.new_secret(session_id)
     sessions.insert_session(_new_session(session_id, user["_id"], secret))
     # After the insert: a change of password that did not see this session is seen here.
     standing = users.find_standing(user["_id"])
@@ -81,33 +82,36 @@ def rotate(refresh_token: str) -> dict[str, Any]:
     """New tokens for the bearer of the present secret; of several at once, for one of them.
 
     Raises:
-        Problem: 409 for the secret before it within `GRACE_S`, else 401. An older use of it ends the session.
+        Problem: 409 for the secret before it within `GRACE_S`, else 401. Any other that was replaced ends the session.
     """
     try:
         session_id, secret = split_refresh_token(refresh_token)
     except BadToken:
         raise Problem("bad_refresh_token") from None
-    at, fresh = times.now(), new_secret()
+    at, fresh = times.now(), services().token_keys.new_secret(session_id)
     known = sessions.find_session(session_id)
     if known is None:
         raise Problem("bad_refresh_token")
     change = {"secret_hash": hash_secret(fresh), "expires_at": _idle_end(at, known["absolute_expires_at"])}
     session = sessions.rotate_session(session_id, hash_secret(secret), at, change)
     if session is None:
-        raise _refused(session_id, hash_secret(secret), at)
+        raise _refused(session_id, secret, at)
     user = users.find_standing(session["user_id"])
     if not user or user["status"] != "active":
         raise Problem("bad_refresh_token")
     return _tokens(session_id, session["user_id"], user["role"], fresh)
 
 
-def _refused(session_id: str, secret_hash: str, at: datetime) -> Problem:
+def _refused(session_id: str, secret: str, at: datetime) -> Problem:
     """What to say to a secret that is not the present one. A secret we never gave out ends nothing."""
-    session = sessions.find_session(session_id)
-    if session is None or session["revoked_at"] or session["previous_hash"] != secret_hash:
+    session, secret_hash = sessions.find_session(session_id), hash_secret(secret)
+    if session is None or session["revoked_at"] or session["secret_hash"] == secret_hash:
         return Problem("bad_refresh_token")
-    if at - session["rotated_at"] <= timedelta(seconds=GRACE_S):
+    if session["previous_hash"] == secret_hash and at - session["rotated_at"] <= timedelta(seconds=GRACE_S):
         return Problem("refresh_superseded", "Use the refresh token of the newer answer.")
+    # Whoever stole it may have rotated several times before its owner comes with the one that was stolen.
+    if session["previous_hash"] != secret_hash and not services().token_keys.gave_out(session_id, secret):
+        return Problem("bad_refresh_token")
     end_session(session_id, session["user_id"], "refresh_reused")
     return Problem("bad_refresh_token", "The token was used before: the session has been ended.")
 

@@ -5,9 +5,11 @@ and other algorithms are never looked at. https://www.rfc-editor.org/rfc/rfc8725
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +31,11 @@ REMEMBERED = 10_000
 
 # Decoding base64 skips foreign characters; a token has none. https://www.rfc-editor.org/rfc/rfc7515#section-7.1
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+
+# The end of a refresh token's secret: 128 bits, by which it is known as ours when it has long been replaced.
+MARK_LABEL = b"shardboard refresh token 1"
+MARK_BYTES = 16
+MARK_CHARACTERS = 22
 
 
 class BadToken(Exception):
@@ -97,6 +104,23 @@ class TokenKeys:
         self._verified[token] = claims
         return claims
 
+    def new_secret(self, session_id: str) -> str:
+        """The secret of a refresh token: 256 random bits and our mark."""
+        random = secrets.token_urlsafe(32)
+        return random + _mark(self._keys[self._signing_kid], session_id, random)
+
+    def gave_out(self, session_id: str, secret: str) -> bool:
+        """Whether `secret` was ever the session's, under keys that are still listed."""
+        random, mark = secret[:-MARK_CHARACTERS], secret[-MARK_CHARACTERS:].encode()
+        return any(hmac.compare_digest(mark, _mark(key, session_id, random).encode()) for key in self._keys.values())
+
+
+def _mark(key: str, session_id: str, random: str) -> str:
+    """Only who has the key can make it: a session's id alone must not be enough to end the session."""
+    marking_key = hmac.digest(key.encode(), MARK_LABEL, "sha256")
+    mark = hmac.digest(marking_key, f"{session_id}.{random}".encode(), "sha256")[:MARK_BYTES]
+    return urlsafe_b64encode(mark).decode().rstrip("=")
+
 
 def _claims(raw: dict[str, object]) -> Claims:
     if not isinstance(raw["sid"], str) or not isinstance(raw["role"], str) or not isinstance(raw["sub"], str):
@@ -110,11 +134,6 @@ def _claims(raw: dict[str, object]) -> Claims:
 def new_session_id() -> str:
     """The id of a login, 192 random bits."""
     return secrets.token_urlsafe(24)
-
-
-def new_secret() -> str:
-    """The secret of a refresh token, 256 random bits."""
-    return secrets.token_urlsafe(32)
 
 
 def hash_secret(secret: str) -> str:

@@ -145,6 +145,18 @@ def test_a_refresh_token_used_again_later_ends_the_session(api: Services, ada: C
     wait_refused(ada)
 
 
+def test_a_thief_who_rotated_often_is_found_out_by_the_owner(api: Services, ada: Caller) -> None:
+    """The owner's token is then older than the one before the present one."""
+    caller = Caller(api.url)
+    stolen = ada.refresh_token
+    for _ in range(3):
+        stolen = ok(caller.post("/auth/refresh", {"refresh_token": stolen}))["refresh_token"]
+
+    assert_problem(caller.post("/auth/refresh", {"refresh_token": ada.refresh_token}), 401)
+
+    assert_problem(caller.post("/auth/refresh", {"refresh_token": stolen}), 401)
+
+
 def test_a_made_up_secret_ends_nothing(api: Services, ada: Caller) -> None:
     """The session's id is in every access token: it must not be enough to end it."""
     made_up = ada.refresh_token.partition(".")[0] + "." + "x" * 43

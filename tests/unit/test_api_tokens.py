@@ -17,7 +17,6 @@ from api.tokens import (
     TokenKeys,
     hash_secret,
     join_refresh_token,
-    new_secret,
     new_session_id,
     split_refresh_token,
 )
@@ -138,10 +137,24 @@ def test_a_remembered_token_still_expires(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_refresh_token_is_split_as_it_was_joined() -> None:
     """`sid.secret`; what is stored is a hash."""
-    session_id, secret = new_session_id(), new_secret()
+    session_id = new_session_id()
+    secret = KEYS.new_secret(session_id)
 
     assert split_refresh_token(join_refresh_token(session_id, secret)) == (session_id, secret)
     assert secret not in hash_secret(secret)
+
+
+def test_a_secret_that_was_given_out_is_known_as_ours() -> None:
+    """However long ago, of its own session alone, and under an old key; nobody can make one up."""
+    secret = KEYS.new_secret(SESSION_ID)
+    old = TokenKeys([("old", OLD_SECRET)], 900).new_secret(SESSION_ID)
+    other = TokenKeys([("other", "x" * 32)], 900).new_secret(SESSION_ID)
+
+    assert KEYS.gave_out(SESSION_ID, secret)
+    assert KEYS.gave_out(SESSION_ID, old)
+    assert not KEYS.gave_out("session-0987654321", secret)
+    for made_up in (other, "x" + secret[1:], secret[:-1] + "é", "x" * 43, "é" * 20):
+        assert not KEYS.gave_out(SESSION_ID, made_up)
 
 
 @pytest.mark.parametrize("text", ["", ".", "abc", "a.b", "x" * 20, "x" * 20 + ".", "x" * 99 + "." + "y" * 43])
