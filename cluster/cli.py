@@ -13,6 +13,7 @@ from .topology import DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_MEMBERS, DEFAULT_ROUT
 DEFAULT_DATA = PACKAGE_ROOT / ".run" / "data"
 # What shells report for a command that Ctrl-C has ended: 128 and the signal's number.
 INTERRUPTED = 130
+HIGHEST_PORT = 65_535
 SHAPE = ("shards", "members", "routers", "election_timeout_ms")
 
 
@@ -29,6 +30,17 @@ def guarded(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted: run the same command again to go on from here.\n")
         return INTERRUPTED
+
+
+def port(text: str) -> int:
+    """An option's value that is a port.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no port: give a number from 1 to {HIGHEST_PORT}")
+    return int(text)
 
 
 def add_shape(command: argparse.ArgumentParser) -> None:

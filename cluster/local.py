@@ -75,7 +75,8 @@ class LocalCluster:
         shape = Shape.wished(wishes)
         data_dir.make()
         room.require_disk(data_dir.root, shape.member_count)
-        first = first_port or ports.find_block(shape.port_count, DEFAULT_PORT)
+        count = shape.port_count
+        first = ports.require_block(count, first_port) if first_port else ports.find_block(count, DEFAULT_PORT)
         cluster = plan_local(shape, first)
         data_dir.save(cluster)
         return cls(data_dir, cluster, mongod, mongos, extra_parameters, _database(environ))

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ..cli import DEFAULT_DATA, add_shape, wishes
+from ..cli import DEFAULT_DATA, add_shape, port, wishes
 from ..errors import ClusterError
 from ..local import LocalCluster
 from ..progress import Progress
@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
     )
     _add_data(up)
     add_shape(up)
-    up.add_argument("--port", type=int, metavar="P", help="first of its ports (default: a free block from 27017 on)")
+    up.add_argument("--port", type=port, metavar="P", help="first of its ports (default: a free block from 27017 on)")
     down = add_command(
         commands, "down", run_down, "stop the local cluster; data stays", "scripts/cluster down --wipe --yes"
     )

@@ -43,13 +43,30 @@ def holder(port: int) -> str:
 
 
 # A set's members know each other by their ports, so those of a cluster that exists cannot change.
-OTHER_CLUSTER = "start a new cluster on other ports with --port PORT and --data DIR"
+OTHER_CLUSTER = "start a new cluster, which takes free ports, with --data DIR"
+OTHER_BLOCK = "name another first port of the cluster"
+LAST_PORT = 65_535
 
 
 def require_free(port: int, name: str, remedy: str = OTHER_CLUSTER) -> None:
     """Raises ClusterError, with the holder and the remedy, when `port`, meant for `name`, is taken."""
     if not is_free(port):
         raise ClusterError(f"Port {port}, which {name} needs, is held by {holder(port)}: stop that, or {remedy}.")
+
+
+def require_block(count: int, first: int) -> int:
+    """`first`, when it begins `count` free ports: a new cluster keeps its ports for good.
+
+    Raises:
+        ClusterError: one of them is taken, or they go beyond the last port.
+    """
+    if first + count - 1 > LAST_PORT:
+        raise ClusterError(
+            f"The cluster needs {count} ports from {first} on, and {LAST_PORT} is the last: {OTHER_BLOCK}."
+        )
+    for port in range(first, first + count):
+        require_free(port, "the cluster", OTHER_BLOCK)
+    return first
 
 
 def find_block(count: int, first: int) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ..cli import DEFAULT_DATA, add_shape, guarded, wishes
+from ..cli import DEFAULT_DATA, add_shape, guarded, port, wishes
 from ..errors import ClusterError
 from ..layout import DataDir
 from ..local import LocalCluster
@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--detach", action="store_true", help="return when the API is ready; stop with scripts/stop")
     root.add_argument("--demo", action="store_true", help="make sample users, projects and tasks")
-    root.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="P", help="port of the API (%(default)s)")
-    root.add_argument("--cluster-port", type=int, metavar="P", help="first port of the cluster (default: free ones)")
+    root.add_argument("--port", type=port, default=DEFAULT_PORT, metavar="P", help="port of the API (%(default)s)")
+    root.add_argument("--cluster-port", type=port, metavar="P", help="first port of the cluster (default: free ones)")
     root.add_argument("--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="data directory (%(default)s)")
     add_shape(root)
     return root

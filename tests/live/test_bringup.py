@@ -165,7 +165,7 @@ def test_a_busy_port_is_named_before_anything_starts(small_cluster: LocalCluster
         squatter.bind(("127.0.0.1", port))
         squatter.listen()
 
-        with pytest.raises(ClusterError, match=f"Port {port}, which config-a needs, is held by .*--port"):
+        with pytest.raises(ClusterError, match=f"Port {port}, which config-a needs, is held by .*--data"):
             small_cluster.up(quiet())
 
     assert small_cluster.nodes.running() == ()

@@ -150,9 +150,31 @@ def test_a_busy_port_is_named_with_holder_and_remedy() -> None:
         port = squatter.getsockname()[1]
 
         assert not is_free(port)
-        with pytest.raises(ClusterError, match=rf"Port {port}, .* held by \S+ \(pid {os.getpid()}\).*--port"):
+        with pytest.raises(ClusterError, match=rf"Port {port}, .* held by \S+ \(pid {os.getpid()}\).*--data"):
             require_free(port, "router-1")
     assert is_free(port)
+
+
+def test_a_new_cluster_is_not_recorded_with_ports_that_it_cannot_have(tmp_path: Path) -> None:
+    """Else the same directory would refuse the better ones that the message asks for."""
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        for first, why in ((port, "is held by"), (65_534, "is the last")):
+            with pytest.raises(ClusterError, match=f"{why}.*another first port"):
+                LocalCluster.create(tmp_path, {"members": 1}, first)
+
+    LocalCluster.create(tmp_path, {"members": 1}, find_block(5, 20_000))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "x", "-1", "٣", "9" * 5000])
+def test_a_port_is_one_that_exists(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line about the option, no traceback."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["up", "--port", port])
+
+    assert "is no port" in capsys.readouterr().err or port == "-1"
 
 
 def test_a_free_block_skips_busy_ports() -> None:
