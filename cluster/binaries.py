@@ -43,6 +43,9 @@ def find_mongod(environ: Mapping[str, str]) -> Binary:
         ClusterError: there is none, it does not start here, or it is too old.
     """
     path = _find("mongod", environ) or _wheel_mongod()
+    directory = environ.get("MONGODB_BIN")
+    if directory and path != Path(directory) / "mongod":
+        raise ClusterError(f"MONGODB_BIN is {directory}, which holds no mongod: set it to the one that does.")
     if path is None:
         raise ClusterError(NO_MONGOD)
     version = read_version(path)

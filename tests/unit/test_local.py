@@ -59,6 +59,15 @@ def test_mongodb_bin_comes_before_path(tmp_path: Path) -> None:
     assert found.version == (8, 0, 4)
 
 
+def test_a_mongodb_bin_without_mongod_is_named(tmp_path: Path) -> None:
+    """Another version than the one that was asked for is not taken in its place."""
+    (tmp_path / "system").mkdir()
+    program(tmp_path / "system", "mongod", "echo db version v7.0.1")
+
+    with pytest.raises(ClusterError, match=f"MONGODB_BIN is {tmp_path}, which holds no mongod"):
+        find_mongod({"MONGODB_BIN": str(tmp_path), "PATH": str(tmp_path / "system")})
+
+
 def test_a_mongodb_bin_that_is_no_directory_is_named() -> None:
     """A typing error is not silently replaced by another MongoDB."""
     with pytest.raises(ClusterError, match="MONGODB_BIN is /nowhere"):
