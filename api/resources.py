@@ -2,13 +2,15 @@
 
 from bson import ObjectId
 
-from . import access, task_writes
+from . import access, owned, reminder_writes, task_writes
 from .auth import Principal
-from .errors import invalid
+from .errors import Problem, invalid
 from .owned import Current, Fields, Resource
 from .schemas import events as event_shapes
+from .schemas import reminders as reminder_shapes
 from .schemas import tasks as task_shapes
 from .store.events import EVENTS as EVENT_QUERIES
+from .store.reminders import REMINDERS as REMINDER_QUERIES
 from .store.tasks import TASKS as TASK_QUERIES
 
 
@@ -24,6 +26,18 @@ def check_event(caller: Principal, owner_id: ObjectId, fields: Fields, current: 
         given = {**current(), **given}
     if given.get("ends_at") is not None and given["ends_at"] < given["starts_at"]:
         raise invalid("/ends_at", "Must not be before starts_at.")
+
+
+def check_reminder(caller: Principal, owner_id: ObjectId, fields: Fields, current: Current | None) -> None:
+    """The caller sees the task, which is open, and the schedule is due some day."""
+    if "task_id" in fields:
+        try:
+            task = owned.find_item(TASKS, caller, *fields["task_id"])
+        except Problem:
+            raise invalid("/task_id", "No task that you can see.") from None
+        if task["status"] not in ("pending", "in_progress"):
+            raise invalid("/task_id", "The task is closed.")
+    reminder_writes.check_schedule(fields)
 
 
 TASKS = Resource(
@@ -53,4 +67,20 @@ EVENTS = Resource(
     example={"starts_at": "2030-12-31T20:00:00Z", "venue": "Event Venue", "address": "Event Address"},
     patch_example={"title": "Party"},
     check=check_event,
+)
+
+REMINDERS = Resource(
+    noun="reminder",
+    plural="reminders",
+    queries=REMINDER_QUERIES,
+    rules=access.OWNER_ALONE,
+    item=reminder_shapes.Reminder,
+    create=reminder_shapes.ReminderCreate,
+    patch=reminder_shapes.ReminderPatch,
+    example={"task_id": "A" * 32, "schedule": {"kind": "cron", "cron": "0 9 * * 1-5", "tz": "Europe/Berlin"}},
+    patch_example={"schedule": {"kind": "interval", "every_s": 86_400}},
+    has_put=False,
+    build=reminder_writes.new_reminder,
+    change=reminder_writes.change_of,
+    check=check_reminder,
 )

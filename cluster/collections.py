@@ -203,6 +203,7 @@ REMINDERS = Collection(
         {
             "_id": OBJECT_ID,
             "owner_id": OBJECT_ID,
+            "task_owner_id": OBJECT_ID,
             "task_id": OBJECT_ID,
             "schedule": OBJECT,
             "state": one_of(*WORK_STATES),

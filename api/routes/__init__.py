@@ -2,13 +2,13 @@
 
 from flask import Flask
 
-from . import auth, events, health, me, projects, stats, tasks, users
+from . import auth, events, health, me, projects, reminders, stats, tasks, users
 
 PREFIX = "/api/v1"
 
 
 def register(app: Flask) -> None:
     """Put every blueprint on `app`: the API under its prefix, health beside it."""
-    for module in (auth, me, users, tasks, projects, events, stats):
+    for module in (auth, me, users, tasks, projects, events, reminders, stats):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)

@@ -1,5 +1,6 @@
 """Users, for admins; people see themselves."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -12,18 +13,20 @@ from ..auth import Principal
 from ..db import Document
 from ..endpoint import Access, Endpoint, Kind, endpoint
 from ..errors import Problem, invalid
-from ..paging import Sort, chosen_sort, collect
+from ..names import fold
+from ..paging import Page, Sort, chosen_sort, collect
 from ..responses import item_response, no_content, object_id, page_response, position_in, versions_wanted
 from ..schemas import accounts as shapes
 from ..schemas.base import compile_dump
 from ..schemas.fields import Choice
 from ..schemas.filters import Filter, asked_fields, clauses, query_schema
 from ..schemas.lists import page_of
-from ..store import users
+from ..store import claims, users
 
 blueprint = Blueprint("users", __name__)
 
 dump_user = compile_dump(shapes.User)
+dump_person = compile_dump(shapes.Person)
 
 STATUSES = ("active", "disabled", "deleting")
 FILTERS = (
@@ -31,7 +34,7 @@ FILTERS = (
     Filter("status", lambda: Choice(*STATUSES), ("eq",)),
 )
 UserQuery: type[Schema] = query_schema("UserQuery", FILTERS, ("created_at",), {})
-NEWEST_FIRST = Sort("created_at", descending=True)
+NEWEST_FIRST, BY_NAME = Sort("created_at", descending=True), Sort("username")
 NAMES_TAKEN = ("email_taken", "username_taken")
 
 
@@ -67,6 +70,32 @@ def list_users(caller: Principal, query: dict[str, Any]) -> Response:
 def create_user(caller: Principal, body: dict[str, Any]) -> Response:
     user = accounts.create_user(body, caller.user_id)
     return item_response(user, dump_user, 201, f"/api/v1/users/{user['_id']}")
+
+
+@blueprint.get("/users/directory")
+@endpoint(
+    Endpoint(
+        "Find people by the beginning of their username, to give tasks to",
+        kind=Kind.LIST,
+        query=shapes.DirectoryQuery,
+        answers={200: page_of(shapes.Person)},
+        problems=("invalid_cursor",),
+    )
+)
+def list_directory(caller: Principal, query: dict[str, Any]) -> Response:
+    # A claim's id is its name.
+    sort = Sort("_id", chosen_sort(query, BY_NAME).descending)
+    binding = f"directory {caller.user_id} {sort.name} {fold(query['q'])}"
+    read = partial(claims.list_usernames, query["q"])
+    page = collect(read, [], sort, position_in(query, binding), query["limit"])
+    return page_response(_active_people(page), dump_person, binding)
+
+
+def _active_people(page: Page) -> Page:
+    """The people of a page of claims; those who are disabled are left out."""
+    people = {user["_id"]: user for user in users.list_names([claim["user_id"] for claim in page.documents])}
+    found = [people[claim["user_id"]] for claim in page.documents if claim["user_id"] in people]
+    return Page([user for user in found if user["status"] == "active"], page.limit, page.next_position)
 
 
 @blueprint.get("/users/<user_id>")

@@ -13,6 +13,7 @@ from .. import passwords
 from ..names import fold
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Preferences, Text, TimeZone
+from .filters import query_schema
 
 MAX_EMAIL = 254
 
@@ -134,6 +135,29 @@ class User(Strict):
     updated_at = Instant()
     last_login_at = Instant(allow_none=True)
     version = Int(1)
+
+
+class Person(Strict):
+    """What everybody may know of somebody, so that tasks can be given to them."""
+
+    id = Id(attribute="_id")
+    username = fields.String()
+    name = fields.String()
+
+
+DirectoryQuery = query_schema(
+    "DirectoryQuery",
+    (),
+    ("username",),
+    {
+        "q": Text(
+            32,
+            1,
+            required=True,
+            metadata={"description": "How the username begins, in any case.", "example": "ad"},
+        )
+    },
+)
 
 
 class Login(Strict):

@@ -7,7 +7,7 @@ import structlog
 from bson import ObjectId
 
 from .. import accounts, times
-from ..store import events, projects, tasks, users
+from ..store import events, projects, reminders, tasks, users
 from ..store.owned import change
 from ..store.projects import taken_part_in_by
 
@@ -29,6 +29,7 @@ def purge_user(payload: Payload) -> None:
     accounts.end_sessions(user_id, "user_deleted")
     tasks.delete_tasks_of_owner(user_id)
     events.delete_events_of_owner(user_id)
+    reminders.delete_reminders_of_owner(user_id)
     while _unassign_some(user_id):
         pass
     _leave_projects(user_id)

@@ -1,0 +1,41 @@
+"""Reminders: alerts for open tasks, by a schedule."""
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response
+
+from ..auth import Principal
+from ..endpoint import Endpoint, Kind, endpoint
+from ..paging import Sort, chosen_sort, collect
+from ..resources import REMINDERS
+from ..responses import page_response, position_in
+from ..schemas import reminders as shapes
+from ..schemas.lists import page_of
+from ..store import reminders
+from .owned import add_routes
+
+blueprint = Blueprint("reminders", __name__)
+
+NEWEST_FIRST = Sort("_id", descending=True)
+
+
+@blueprint.get("/reminders")
+@endpoint(
+    Endpoint(
+        "List the caller's reminders",
+        kind=Kind.LIST,
+        query=shapes.ReminderQuery,
+        answers={200: page_of(shapes.Reminder)},
+        problems=("invalid_cursor",),
+    )
+)
+def list_reminders(caller: Principal, query: dict[str, Any]) -> Response:
+    sort = chosen_sort(query, NEWEST_FIRST)
+    binding = f"reminders {caller.user_id} {sort.name}"
+    read = partial(reminders.list_reminders_of_owner, caller.user_id)
+    page = collect(read, [], sort, position_in(query, binding), query["limit"])
+    return page_response(page, REMINDERS.dump, binding)
+
+
+add_routes(blueprint, REMINDERS)

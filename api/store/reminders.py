@@ -1,0 +1,6 @@
+"""Queries on reminders. The shard key is the owner and the id."""
+
+from .owned_queries import owned_queries
+
+REMINDERS = owned_queries("reminders", "reminder")
+list_reminders_of_owner, delete_reminders_of_owner = REMINDERS.list_items_of_owner, REMINDERS.delete_items_of_owner
