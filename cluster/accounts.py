@@ -9,6 +9,7 @@ from .roles import ADMIN_DATABASE, Role
 MECHANISMS = ["SCRAM-SHA-256"]
 # Another command, that runs at the same time, was faster.
 USER_EXISTS, ROLE_EXISTS = 51003, 51002
+USER_NOT_FOUND = 11
 
 
 def ensure_role(client: Client, role: Role) -> bool:
@@ -54,6 +55,17 @@ def _create(client: Client, command: dict[str, object], exists: int) -> bool:
         client.admin.command(command)
     except OperationFailure as error:
         if error.code != exists:
+            raise
+        return False
+    return True
+
+
+def drop_user(client: Client, name: str) -> bool:
+    """Removes the user; whether it was there."""
+    try:
+        client.admin.command("dropUser", name)
+    except OperationFailure as error:
+        if error.code != USER_NOT_FOUND:
             raise
         return False
     return True
