@@ -67,6 +67,11 @@ class Process:
         found = self._find()
         return found.pid if found else None
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether it ended without being stopped; processes that it started may live a moment longer."""
+        return self._pid_file.exists() and self.pid is None
+
     def wait(self) -> None:
         """Returns when the process, which this command started, has ended."""
         if self._child is not None:

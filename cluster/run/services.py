@@ -7,21 +7,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from ..errors import ClusterError
 from ..layout import PACKAGE_ROOT, write_private
 from ..local import LocalCluster
-from ..nodes.ports import require_free
+from ..nodes.ports import is_free, require_free
 from ..nodes.process import process_in
 from ..roles import API, MONITOR, WORKER, Account
 from ..topology import LOOPBACK
-from ..wait import NotReady, wait_until
+from ..wait import NotReady, WaitTimeout, wait_until
 
 ADMIN_USERNAME = "admin"
 READY_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 5
+# gunicorn's workers look once a second whether their parent still lives, and finish what is in flight.
+ORPHANS_TIMEOUT_S = 10
 # Creating the first admin is one login; the demo writes some hundred documents.
 COMMAND_TIMEOUT_S = 120
 GUNICORN = ("-m", "gunicorn", "-c", "api/gunicorn.conf.py", "api:create_app()")
@@ -47,7 +50,14 @@ class Services:
 
     def require_port(self) -> None:
         """Raises ClusterError, with the remedy, when the API's port is taken."""
+        if self.api.was_killed:
+            with suppress(WaitTimeout):
+                wait_until("the port of a killed API", self._see_port_free, ORPHANS_TIMEOUT_S)
         require_free(self._port, "the API", remedy="choose another one with --port PORT")
+
+    def _see_port_free(self) -> None:
+        if not is_free(self._port):
+            raise NotReady("it is taken")
 
     def start_api(self) -> None:
         """Starts the API and returns when it is ready.

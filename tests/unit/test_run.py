@@ -2,15 +2,22 @@
 
 import json
 import os
+import signal
 import socket
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from cluster.layout import DataDir
+from cluster.local import LocalCluster
 from cluster.nodes.process import process_in
 from cluster.run import record
 from cluster.run.__main__ import main
+from cluster.run.services import Services
+from cluster.wait import wait_while
 
 RUN = record.Run(
     api_url="http://127.0.0.1:5000",
@@ -72,6 +79,25 @@ def test_a_second_run_names_the_first(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert "runs already at http://127.0.0.1:5000" in capsys.readouterr().err
     api.kill()
+
+
+def test_the_port_of_a_killed_api_is_waited_for(tmp_path: Path) -> None:
+    """Its workers hold it for a second after the process that was killed."""
+    data_dir = DataDir(tmp_path / "data")
+    data_dir.make()
+    api = process_in(data_dir, "api")
+    api.start(["sleep", "60"], os.environ)
+    pid = api.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_while("the kill", lambda: "it runs" if api.pid else None, 5)
+    with socket.socket() as worker:
+        worker.bind(("127.0.0.1", 0))
+        worker.listen()
+        services = Services(cast(LocalCluster, SimpleNamespace(data_dir=data_dir)), worker.getsockname()[1])
+        threading.Timer(0.5, worker.close).start()
+
+        services.require_port()
 
 
 def test_a_busy_port_of_the_api_is_named_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
