@@ -153,7 +153,9 @@ def wait_for_end(services: Services) -> None:
         try:
             done, _ = wait(ended, return_when=FIRST_COMPLETED)
         except KeyboardInterrupt:
-            services.stop()
+            # A second Ctrl-C in here would leave one of the two running, and the pool waiting for it.
+            with ignoring_interrupts():
+                services.stop()
             raise
         process = ended[next(iter(done))]
         services.stop()

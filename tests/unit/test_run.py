@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,7 +16,7 @@ from cluster.layout import DataDir
 from cluster.local import LocalCluster
 from cluster.nodes.process import process_in
 from cluster.run import record
-from cluster.run.__main__ import main
+from cluster.run.__main__ import main, wait_for_end
 from cluster.run.services import Services
 from cluster.wait import wait_while
 
@@ -98,6 +99,32 @@ def test_the_port_of_a_killed_api_is_waited_for(tmp_path: Path) -> None:
         threading.Timer(0.5, worker.close).start()
 
         services.require_port()
+
+
+def test_a_second_interrupt_does_not_leave_the_api_running(tmp_path: Path) -> None:
+    """People press Ctrl-C twice."""
+    data_dir = DataDir(tmp_path / "data")
+    data_dir.make()
+    services = Services(cast(LocalCluster, SimpleNamespace(data_dir=data_dir)), 1)
+    for process in (services.api, services.worker):
+        process.start(["sleep", "20"], os.environ)
+    stop = services.stop
+
+    def interrupted_stop() -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        return stop()
+
+    services.stop = interrupted_stop  # type: ignore[method-assign]
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    began = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_end(services)
+
+    # They end by themselves only later.
+    assert time.monotonic() - began < 15
+    assert (services.api.pid, services.worker.pid) == (None, None)
 
 
 def test_a_busy_port_of_the_api_is_named_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
