@@ -72,7 +72,9 @@ class ShardCollection:
     shard_key: Document
 
     def commands(self, database: str) -> tuple[Command, ...]:
-        return (Command("admin", {"shardCollection": f"{database}.{self.name}", "key": self.shard_key}),)
+        # Needed before 6.0, harmless later. https://www.mongodb.com/docs/manual/reference/command/enableSharding/
+        enable = Command("admin", {"enableSharding": database})
+        return (enable, Command("admin", {"shardCollection": f"{database}.{self.name}", "key": self.shard_key}))
 
     def undo(self) -> "UnshardCollection":
         return UnshardCollection(self.name, self.shard_key)

@@ -28,9 +28,6 @@ def ensure_collections(routers: Client, database: str, declared: tuple[Collectio
         ClusterError: a collection is sharded by another key than declared, which nothing but a migration may change.
     """
     found = read_collections(routers, database)
-    if not found:
-        # Needed before 6.0, harmless later. https://www.mongodb.com/docs/manual/reference/command/enableSharding/
-        routers.admin.command("enableSharding", database)
     differences = collection_differences(found, declared)
     for difference in differences:
         if difference.kind == REFUSED:
