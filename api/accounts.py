@@ -4,6 +4,7 @@ Each is one transaction, so a claim never outlives its user and a letter is neve
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -14,6 +15,7 @@ from .db import Document
 from .errors import Problem
 from .responses import unless_stale
 from .services import services
+from .standing import FRESH_S
 from .store import claims, outbox, projects, sessions, users
 from .store.owned import Versions, at_versions, change, new_document
 
@@ -126,7 +128,13 @@ def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:
         _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
         for kind in CLAIMED:
             claims.delete_claim(kind, user[kind], user["_id"])
-        outbox.insert_entry("purge_user", {"user_id": user["_id"]}, at)
+        for due in (at, at + _last_write_after()):
+            outbox.insert_entry("purge_user", {"user_id": user["_id"]}, due)
 
     services().connection.in_transaction(work)
     end_sessions(user["_id"], "user_deleted")
+
+
+def _last_write_after() -> timedelta:
+    """How long after a user's end a process that still remembers the session can write for them."""
+    return timedelta(seconds=FRESH_S, milliseconds=services().settings.deadline_write_ms)

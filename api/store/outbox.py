@@ -7,6 +7,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument
 
+from .. import times
 from ..db import Document
 from .query import Documents, queries_of
 
@@ -14,8 +15,8 @@ query = queries_of("outbox")
 
 
 @query
-def insert_entry(outbox: Documents, kind: str, payload: Mapping[str, Any], at: datetime) -> None:
-    """Leave work of one kind; called in the transaction of what it follows from."""
+def insert_entry(outbox: Documents, kind: str, payload: Mapping[str, Any], due: datetime) -> None:
+    """Leave work of one kind; called in the transaction of what it follows from. Nothing is done before `due`."""
     outbox.insert_one(
         {
             "_id": ObjectId(),
@@ -23,10 +24,10 @@ def insert_entry(outbox: Documents, kind: str, payload: Mapping[str, Any], at: d
             "payload": dict(payload),
             "state": "waiting",
             "attempts": 0,
-            "next_attempt_at": at,
+            "next_attempt_at": due,
             "lease_id": None,
             "lease_until": None,
-            "created_at": at,
+            "created_at": times.now(),
             "done_at": None,
             "last_error": None,
         }

@@ -338,6 +338,21 @@ def test_a_deleted_user_is_gone_with_all_that_was_theirs(api: Services, boss: Ca
     assert (after["assignee_id"], after["version"]) == (None, 2)
 
 
+def test_what_is_written_for_a_deleted_user_goes_as_well(api: Services, db: Db) -> None:
+    """A process that has not heard of the end yet lets a last task in; the worker comes again."""
+    gone = sign_up(api.url)
+    task, user_id = gone.task(), ObjectId(gone.id)
+    late = db["tasks"].find_one({"owner_id": user_id})
+    assert late is not None
+    ok(gone.delete("/me", match="*"), 204)
+    wait_until("the purge", lambda: require_purged(db, user_id), 20)
+
+    db["tasks"].insert_one({**late, "title": "late", "_id": ObjectId()})
+
+    assert task["owner_id"] == gone.id
+    wait_until("the second purge", lambda: require_purged(db, user_id), 40)
+
+
 def require_purged(db: Db, user_id: ObjectId) -> None:
     """Nothing of that user is left."""
     left = {name: db[name].count_documents({"owner_id": user_id}) for name in ("tasks", "events")}
