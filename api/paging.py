@@ -1,7 +1,9 @@
 """Lists by key: which sort, which clauses, where the next page begins. Pure but for `collect`'s reader.
 
-A page after a cursor is `field >= v AND (field > v OR _id > id)`: one bounded index scan. A field that may be null has
-its nulls in a scan of their own, first upwards and last downwards: comparisons do not see them.
+A page after a cursor is made of bounded index scans, each over what no other one shows: first the equals of the last
+item by id, then what is past its value. In one condition with `$or`, the server would pass over every equal again, and
+now and then sort in memory. A field that may be null has its nulls in a scan of their own, first upwards and last
+downwards: comparisons do not see them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +16,8 @@ from .errors import invalid
 from .schemas.filters import ANY_DATE
 
 Clauses = list[Document]
-Read = Callable[[Clauses, Sequence[tuple[str, int]], int], list[Document]]
+# Takes clauses, sort, limit and, for pages by offset, how many to pass over.
+Read = Callable[..., list[Document]]
 
 
 @dataclass(frozen=True)
@@ -51,43 +54,89 @@ def chosen_sort(query: Mapping[str, Any], default: Sort) -> Sort:
     return Sort("_id" if field == "id" else field, asked.startswith("-") or order == "desc")
 
 
-def scans(sort: Sort, after: Position | None, nullable: bool) -> list[Clauses]:
-    """The scans that give the rest of a list in order, each as clauses to be added to its filter."""
+@dataclass(frozen=True)
+class Scan:
+    """One bounded index scan: clauses to be added to a list's filter, and the order it has by itself."""
+
+    clauses: Clauses
+    spec: list[tuple[str, int]]
+
+
+def scans(sort: Sort, after: Position | None, nullable: bool, values: Sequence[Any] | None = None) -> list[Scan]:
+    """The scans that give the rest of a list in order.
+
+    `values` are those of the sort's field, where its filter names them. Each has a scan of its own, ordered by id:
+    a server that gets them as points of an index looks no further than the id, and would sort by the field in memory.
+    https://github.com/mongodb/mongo/blob/v6.0/src/mongo/db/query/planner_analysis.cpp (explodeForSort)
+    """
+    by_id = Sort("_id", sort.descending).spec
+    if values is not None:
+        return [Scan(clauses, by_id) for clauses in _by_value(sort, after, values)]
     if after is None:
-        return [[]]
+        return [Scan([], sort.spec)]
     beyond = {"$lt" if sort.descending else "$gt": after.item_id}
     if sort.field == "_id":
-        return [[{"_id": beyond}]]
-    nulls: Clauses = [{sort.field: None}]
+        return [Scan([{"_id": beyond}], by_id)]
     if after.value is None:
-        rest = [[*nulls, {"_id": beyond}]]
-        return rest if sort.descending else [*rest, [{sort.field: ANY_DATE}]]
-    values = _after_value(sort, after.value, beyond)
-    return [values, nulls] if nullable and sort.descending else [values]
+        rest = Scan([{sort.field: None}, {"_id": beyond}], by_id)
+        return [rest] if sort.descending else [rest, Scan([{sort.field: ANY_DATE}], sort.spec)]
+    equals = Scan([{sort.field: after.value}, {"_id": beyond}], by_id)
+    following = Scan([{sort.field: {"$lt" if sort.descending else "$gt": after.value}}], sort.spec)
+    return [equals, following, *([Scan([{sort.field: None}], by_id)] if nullable and sort.descending else [])]
 
 
-def _after_value(sort: Sort, value: Any, beyond_id: Document) -> Clauses:
-    at_or_past, past = ("$lte", "$lt") if sort.descending else ("$gte", "$gt")
-    return [{sort.field: {at_or_past: value}}, {"$or": [{sort.field: {past: value}}, {"_id": beyond_id}]}]
+def _by_value(sort: Sort, after: Position | None, values: Sequence[Any]) -> list[Clauses]:
+    found: list[Clauses] = []
+    for value in sorted(values, key=_order, reverse=sort.descending):
+        if after is None or (_order(value) > _order(after.value)) is not sort.descending and value != after.value:
+            found.append([{sort.field: value}])
+        elif value == after.value:
+            found.append([{sort.field: value}, {"_id": {"$lt" if sort.descending else "$gt": after.item_id}}])
+    return found
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Null sorts below everything."""
+    return value is not None, 0 if value is None else value
+
+
+def pinned(clauses: Clauses, field: str) -> tuple[Clauses, list[Any] | None]:
+    """The other clauses, and the values that some clauses leave to `field`; None where no clause names values."""
+    rest: Clauses = []
+    values: list[Any] | None = None
+    for clause in clauses:
+        condition = clause.get(field, ANY_DATE)
+        named = condition.get("$in") if isinstance(condition, dict) else [condition]
+        if named is None:
+            rest.append(clause)
+        else:
+            values = [value for value in named if values is None or value in values]
+    return rest, values
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of documents, and where the next one begins (None at the end)."""
+    """A page of documents, and where the next one begins (None at the end).
+
+    A page by offset has no position to go on from: `offset` says where it began, `has_more` whether it goes on.
+    """
 
     documents: list[Document]
     limit: int
     next_position: Position | None
+    offset: int | None = None
+    has_more: bool = False
 
 
 def collect(
     read: Read, clauses: Clauses, sort: Sort, after: Position | None, limit: int, nullable: bool = False
 ) -> Page:
-    """The documents after `after`: one scan, or a second one where the first did not fill the page."""
+    """The documents after `after`: one scan, or further ones where the first did not fill the page."""
     found: list[Document] = []
-    for scan in scans(sort, after, nullable):
+    rest, values = pinned(clauses, sort.field)
+    for scan in scans(sort, after, nullable, values):
         if len(found) <= limit:
-            found += read([*clauses, *scan], sort.spec, limit + 1 - len(found))
+            found += read([*rest, *scan.clauses], scan.spec, limit + 1 - len(found))
     if len(found) <= limit:
         return Page(found, limit, None)
     last = found[limit - 1]

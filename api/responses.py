@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from .ids import BadId, parse_object_id, parse_public_id
 from .paging import Page
 from .preferences import READING
 from .schemas.base import Dump
+from .schemas.filters import MAX_OFFSET
 from .services import services
 from .store.owned import Versions
 
@@ -111,22 +113,63 @@ def position_in(query: Mapping[str, Any], binding: str) -> Position | None:
         raise invalid("/cursor", "Not a cursor of this list with this filter and sort.", "invalid_cursor") from None
 
 
-def page_response(page: Page, dump: Dump, binding: str) -> Response:
-    """A page in its envelope, with `Link` for clients that follow headers."""
+@dataclass(frozen=True)
+class Counted:
+    """How many there are, and how that is known: `exact`, `estimated` or `at_least`."""
+
+    total: int
+    kind: str
+
+
+def page_response(
+    page: Page, dump: Dump, binding: str, counted: Counted | None = None, plural: str = "items"
+) -> Response:
+    """A page in its envelope, with `Link` for clients that follow headers, and its size where that was asked for."""
     cursor = services().cursors.seal(page.next_position, binding) if page.next_position else None
-    own, following = _url({}), _url({"cursor": cursor}) if cursor else None
-    body = {
+    has_more = page.has_more or cursor is not None
+    links = {"self": _url({}), **_links(page, cursor)}
+    pagination = {"limit": page.limit, "next_cursor": cursor, "has_more": has_more}
+    if page.offset is not None:
+        pagination["offset"] = page.offset
+    if counted is not None:
+        pagination |= {"total": counted.total, "total_kind": counted.kind}
+    body: dict[str, Any] = {
         "data": [dump(document) for document in page.documents],
-        "pagination": {"limit": page.limit, "next_cursor": cursor, "has_more": cursor is not None},
-        "links": {"self": own, "next": following},
+        "pagination": pagination,
+        "links": links,
     }
     reading = READING.get()
     if reading is not None and reading.is_partial:
         body["meta"] = {"partial": True, "missing_shards": services().monitor.missing_shards()}
-    return json_response(body, headers={"Link": f'<{following}>; rel="next"'} if following else None)
+    relations = [f'<{links[name]}>; rel="{name}"' for name in ("next", "prev") if links.get(name)]
+    headers = _count_headers(page, counted, plural)
+    return json_response(body, headers=headers | ({"Link": ", ".join(relations)} if relations else {}))
+
+
+def _links(page: Page, cursor: str | None) -> dict[str, str | None]:
+    if page.offset is None:
+        return {"next": _url({"cursor": cursor}) if cursor else None}
+    following, before = page.offset + page.limit, max(0, page.offset - page.limit)
+    return {
+        "next": _url({"offset": following}) if page.has_more and following <= MAX_OFFSET else None,
+        "prev": _url({"offset": before}) if page.offset else None,
+    }
+
+
+def _count_headers(page: Page, counted: Counted | None, plural: str) -> dict[str, str]:
+    """`X-Total-Count: 142` and `Content-Range: tasks 0-24/142`, which data providers read."""
+    if counted is None:
+        return {}
+    headers = {"X-Total-Count": str(counted.total)}
+    if page.offset is not None:
+        last = page.offset + len(page.documents) - 1
+        shown = f"{page.offset}-{last}" if page.documents else "*"
+        headers["Content-Range"] = f"{plural} {shown}/{counted.total}"
+    return headers
 
 
 def _url(changes: Mapping[str, Any]) -> str:
     """This request's path and query, with some parameters exchanged."""
-    query = urlencode({**request.args.to_dict(), **changes})
+    given = [(name, value) for name, value in request.args.items(multi=True) if name not in changes]
+    query = urlencode([*given, *changes.items()])
     return f"{request.path}?{query}" if query else request.path

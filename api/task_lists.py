@@ -1,86 +1,106 @@
 """Lists of tasks: which of them a query means, and that an index serves it. Reading is the store's.
 
 An index serves a scope, a status and one more field. So a list is filtered by `due_at` or by `priority`, and sorted by
-the same; an absent status means "any of the four", which those indexes begin with.
+the same; an absent status means "any of the four", which those indexes begin with. A text is looked for among the
+caller's own tasks only.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+from bson import ObjectId
 
 from cluster.collections import TASK_STATUSES
 
 from . import access
 from .auth import Principal, require_admin
-from .cursors import Position
+from .db import Document
 from .errors import invalid
-from .paging import Clauses, Page, Read, Sort, chosen_sort, collect
+from .lists import Count, Listing
+from .paging import Clauses, Read, Sort, chosen_sort
 from .schemas.filters import any_of, asked_fields, clauses
 from .schemas.tasks import TASK_FILTERS
 from .store import projects, tasks
 
 BY_ID, BY_DUE = Sort("_id", descending=True), Sort("due_at")
-Query = Mapping[str, Any]
 RANGED = ("due_at", "priority")
 
-
-@dataclass(frozen=True)
-class TaskList:
-    """A list that may be read. `binding` identifies it, for its cursors."""
-
-    read: Read
-    clauses: Clauses
-    sort: Sort
-    binding: str
+# What may stand beside `id`: the rest chooses and orders tasks, and so do ids.
+BESIDE_IDS = frozenset(("id", "fields", "scope", "limit"))
 
 
-def plan(caller: Principal, query: Mapping[str, Any]) -> TaskList:
+def plan(caller: Principal, query: Mapping[str, Any]) -> Listing:
     """The list that `query` means to `caller`.
 
     Raises:
         Problem: 403 not the caller's to see, 422 no index serves it.
     """
-    scope = query["scope"]
-    if (scope == "project") != ("project_id" in query):
-        raise invalid("/project_id", "Is given with scope=project, and only there.")
-    read = READERS[scope](caller, query)
     asked = asked_fields(TASK_FILTERS, query)
+    scope, of = _scope(caller, query)
     sort = chosen_sort(query, _default_sort(scope, asked))
     _require_index(scope, sort, asked)
-    wanted = clauses(TASK_FILTERS, query)
+    return listing(caller, scope, of, clauses(TASK_FILTERS, query), sort, asked)
+
+
+def listing(
+    caller: Principal, scope: str, of: ObjectId, wanted: Clauses, sort: Sort, asked: Collection[str]
+) -> Listing:
+    """The list of what meets `wanted`, which asks for the fields `asked`, begun so that an index serves it."""
+    read, count = READERS[scope](caller, of)
+    is_everything = scope == "all" and not wanted
     if "status" not in asked and sort.field != "_id":
-        wanted.append(any_of("status", TASK_STATUSES))
-    of = query.get("project_id", caller.user_id)
-    return TaskList(read, wanted, sort, f"tasks {scope} {of} {caller.user_id} {sort.name} {wanted}")
+        wanted = [*wanted, any_of("status", TASK_STATUSES)]
+    return Listing(
+        "tasks",
+        read,
+        count,
+        wanted,
+        sort,
+        f"tasks {scope} {of} {caller.user_id} {sort.name} {wanted}",
+        # A filter on the field leaves no nulls, or nothing else.
+        nullable=sort.field == "due_at" and "due_at" not in asked,
+        estimate=tasks.estimate_tasks if is_everything else None,
+    )
 
 
-def read(wanted: TaskList, after: Position | None, limit: int) -> Page:
-    """A page of that list."""
-    return collect(wanted.read, wanted.clauses, wanted.sort, after, limit, nullable=wanted.sort.field == "due_at")
+def _scope(caller: Principal, query: Mapping[str, Any]) -> tuple[str, ObjectId]:
+    """The scope, and of which person or project: `assignee_id` is one too."""
+    scope, assignee = query.get("scope"), query.get("assignee_id")
+    if (scope == "project") != ("project_id" in query):
+        raise invalid("/project_id", "Is given with scope=project, and only there.")
+    if scope == "project" and assignee is None:
+        return scope, query["project_id"]
+    if assignee is None:
+        return scope or "mine", caller.user_id
+    if scope not in (None, "assigned"):
+        raise invalid("/assignee_id", "Can be asked for only with scope=assigned.")
+    person = caller.user_id if assignee == "me" else assignee
+    if person != caller.user_id:
+        require_admin(caller)
+    return "assigned", person
 
 
-def _mine(caller: Principal, query: Query) -> Read:
-    return partial(tasks.list_tasks_of_owner, caller.user_id)
+def _mine(caller: Principal, person: ObjectId) -> tuple[Read, Count]:
+    return partial(tasks.list_tasks_of_owner, person), partial(tasks.count_tasks_of_owner, person)
 
 
-def _assigned(caller: Principal, query: Query) -> Read:
-    return partial(tasks.list_tasks_of_assignee, caller.user_id)
+def _assigned(caller: Principal, person: ObjectId) -> tuple[Read, Count]:
+    return partial(tasks.list_tasks_of_assignee, person), partial(tasks.count_tasks_of_assignee, person)
 
 
-def _of_project(caller: Principal, query: Query) -> Read:
-    project_id = query["project_id"]
+def _of_project(caller: Principal, project_id: ObjectId) -> tuple[Read, Count]:
     if projects.find_project(project_id, access.sees_project(caller)) is None:
         raise invalid("/project_id", "No such project of yours.")
-    return partial(tasks.list_tasks_of_project, project_id)
+    return partial(tasks.list_tasks_of_project, project_id), partial(tasks.count_tasks_of_project, project_id)
 
 
-def _all(caller: Principal, query: Query) -> Read:
+def _all(caller: Principal, person: ObjectId) -> tuple[Read, Count]:
     require_admin(caller)
-    return tasks.list_all_tasks
+    return tasks.list_all_tasks, tasks.count_all_tasks
 
 
-READERS: dict[str, Callable[[Principal, Query], Read]] = {
+READERS: dict[str, Callable[[Principal, ObjectId], tuple[Read, Count]]] = {
     "mine": _mine,
     "assigned": _assigned,
     "project": _of_project,
@@ -98,6 +118,36 @@ def _require_index(scope: str, sort: Sort, asked: set[str]) -> None:
     """Refuse what would read many documents to show few."""
     if scope != "mine" and sort.field != "due_at":
         raise invalid("/sort", f"Tasks of scope {scope} are sorted by due_at.")
+    if scope != "mine" and "title" in asked:
+        raise invalid("/title__like", "Can be asked for only with scope=mine.")
     for field in RANGED:
         if field in asked and sort.field != field:
             raise invalid(f"/{field}", f"Can be asked for only with sort={field}, and sort is {sort.name}.")
+
+
+def by_id(caller: Principal, query: Mapping[str, Any]) -> list[Document]:
+    """The tasks whose ids are asked for, in that order; those that are gone, or not the caller's to see, are left out.
+
+    Raises:
+        Problem: 422, it is asked for more than ids.
+    """
+    for name in query:
+        if name not in BESIDE_IDS:
+            raise invalid(f"/{name}", "Cannot be asked for together with id.")
+    found: dict[tuple[ObjectId, ObjectId], Document] = {}
+    by_owner: dict[ObjectId, list[ObjectId]] = {}
+    for owner_id, task_id in query["id"]:
+        by_owner.setdefault(owner_id, []).append(task_id)
+    for owner_id, task_ids in by_owner.items():
+        for task in _of_owner(caller, owner_id, task_ids):
+            found[owner_id, task["_id"]] = task
+    return [found[key] for key in dict.fromkeys(query["id"]) if key in found]
+
+
+def _of_owner(caller: Principal, owner_id: ObjectId, task_ids: Sequence[ObjectId]) -> list[Document]:
+    condition = access.sees_task(caller, owner_id)
+    found = tasks.list_tasks_by_id(owner_id, task_ids, condition)
+    if condition == access.EVERYTHING or len(found) == len(set(task_ids)):
+        return found
+    mine = access.in_projects(projects.list_project_ids_of(caller.user_id))
+    return found + tasks.list_tasks_by_id(owner_id, task_ids, mine)

@@ -104,6 +104,7 @@ TASKS = Collection(
         {"created_month": text(7, 7)},
     ),
     (
+        _index(("owner_id", 1), ("status", 1), ("_id", 1)),
         _index(("owner_id", 1), ("status", 1), ("due_at", 1), ("_id", 1)),
         _index(("owner_id", 1), ("status", 1), ("priority", 1), ("_id", 1)),
         _index(("assignee_id", 1), ("status", 1), ("due_at", 1), ("_id", 1)),

@@ -6,7 +6,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Blueprint, Response
 
-from .. import projects, task_lists
+from .. import lists, projects, task_lists
 from ..auth import Principal, require_admin
 from ..db import Document
 from ..endpoint import Endpoint, Kind, endpoint
@@ -188,8 +188,7 @@ def put_project_owner(caller: Principal, project_id: str, body: dict[str, Any]) 
 def list_project_tasks(caller: Principal, project_id: str, query: dict[str, Any]) -> Response:
     project = projects.seen(caller, object_id(project_id))
     wanted = task_lists.plan(caller, {**query, "scope": "project", "project_id": project["_id"]})
-    page = task_lists.read(wanted, position_in(query, wanted.binding), query["limit"])
-    return page_response(page, TASKS.dump, wanted.binding)
+    return lists.answer(wanted, query, TASKS.dump)
 
 
 @blueprint.post("/projects/<project_id>/tasks")

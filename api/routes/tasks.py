@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import task_lists
+from .. import lists, task_lists
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
+from ..paging import Page
 from ..resources import TASKS
-from ..responses import page_response, position_in
+from ..responses import page_response
 from ..schemas import tasks as shapes
 from ..schemas.lists import page_of
 from .owned import add_routes
@@ -27,9 +28,10 @@ blueprint = Blueprint("tasks", __name__)
     )
 )
 def list_tasks(caller: Principal, query: dict[str, Any]) -> Response:
-    wanted = task_lists.plan(caller, query)
-    page = task_lists.read(wanted, position_in(query, wanted.binding), query["limit"])
-    return page_response(page, TASKS.dump, wanted.binding)
+    if "id" in query:
+        found = task_lists.by_id(caller, query)
+        return page_response(Page(found, len(query["id"]), None), lists.sparse(TASKS.dump, query.get("fields")), "")
+    return lists.answer(task_lists.plan(caller, query), query, TASKS.dump)
 
 
 add_routes(blueprint, TASKS)

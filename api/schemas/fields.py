@@ -149,6 +149,29 @@ class ShortList(fields.List):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+class PublicId(fields.String):
+    """The public id of an owned document, read as `(owner_id, _id)`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": ids.PUBLIC_ID_PATTERN}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            return ids.parse_public_id(value)
+        except ids.BadId:
+            raise ValidationError("Not a valid id.") from None
+
+
+class PersonId(Id):
+    """The id of a user, or `me`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={**kwargs.pop("metadata", {}), "pattern": "^(me|[0-9a-f]{24})$"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return value if value == "me" else super()._deserialize(value, attr, data, **kwargs)
+
+
 class CommaList(fields.List):
     """`a,b,c` in a query string, 1 to `most` values."""
 

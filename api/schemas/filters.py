@@ -3,6 +3,8 @@
 `?status=pending&priority__in=1,2&due_at__gte=2026-01-01T00:00:00Z`. Pure: nothing here talks to a server.
 """
 
+import operator as compare
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +17,22 @@ from .fields import Choice, CommaList, QueryFlag, QueryInt, Text
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 25
+MAX_OFFSET = 10_000
+MAX_LIKE = 100
 
 RANGES = {"gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 # Comparisons see values of their own type only: every date, and no null.
 ANY_DATE = {"$gte": datetime(1, 1, 1, tzinfo=UTC)}
+
+LETS_THROUGH: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": compare.eq,
+    "neq": compare.ne,
+    "in": lambda value, given: value in given,
+    "gt": compare.gt,
+    "gte": compare.ge,
+    "lt": compare.lt,
+    "lte": compare.le,
+}
 
 Clause = dict[str, Any]
 
@@ -34,12 +48,12 @@ class Filter:
     field: str
     make: Callable[[], fields.Field]
     operators: tuple[str, ...]
-    values: tuple[str, ...] = ()
+    values: tuple[Any, ...] = ()
 
 
-def parameter(field: str, operator: str) -> str:
+def parameter(field: str, asked: str) -> str:
     """The name in the query string: `status`, `status__neq`."""
-    return field if operator == "eq" else f"{field}__{operator}"
+    return field if asked == "eq" else f"{field}__{asked}"
 
 
 def query_schema(
@@ -59,7 +73,28 @@ def query_schema(
     return made
 
 
+def page_parameters(item: type[Schema]) -> dict[str, fields.Field]:
+    """What `lists` reads of a query string besides filters."""
+    names = [name for name in item().fields if name != "id"]
+    return {
+        "offset": QueryInt(
+            0, MAX_OFFSET, metadata={"description": "Items to pass over. A cursor is cheaper, and has no end."}
+        ),
+        "count": Choice(
+            "none",
+            "estimated",
+            "exact",
+            metadata={"description": "How many there are in all. `exact`, the default with an offset, ends at 10,000."},
+        ),
+        "fields": CommaList(
+            Choice(*names), len(names), metadata={"description": "Show these, comma-separated, and the id alone."}
+        ),
+    }
+
+
 def _field(each: Filter, operator: str) -> fields.Field:
+    if operator == "like":
+        return Text(MAX_LIKE, 1, metadata={"description": "Contains this text, in whichever case."})
     if operator == "in":
         return CommaList(each.make())
     return QueryFlag() if operator == "exists" else each.make()
@@ -77,11 +112,9 @@ def clauses(filters: Sequence[Filter], query: Mapping[str, Any]) -> list[Clause]
     return found
 
 
-def _chosen(values: Sequence[str], asked: Mapping[str, Any]) -> list[str]:
+def _chosen(values: Sequence[Any], asked: Mapping[str, Any]) -> list[Any]:
     """Those of `values` that every operator lets through."""
-    keep = {"eq": lambda value, given: value == given, "neq": lambda value, given: value != given}
-    keep["in"] = lambda value, given: value in given
-    return [value for value in values if all(keep[op](value, given) for op, given in asked.items())]
+    return [value for value in values if all(LETS_THROUGH[op](value, given) for op, given in asked.items())]
 
 
 def any_of(field: str, values: Sequence[Any]) -> Clause:
@@ -92,9 +125,16 @@ def any_of(field: str, values: Sequence[Any]) -> Clause:
 def _condition(operator: str, value: Any) -> Any:
     if operator == "in":
         return {"$in": value}
+    if operator == "like":
+        return contains(value)
     if operator == "exists":
         return ANY_DATE if value else None
     return {RANGES[operator]: value} if operator in RANGES else value
+
+
+def contains(text: str) -> Clause:
+    """`text` anywhere in a string, in whichever case, letter by letter: nothing in it is a pattern."""
+    return {"$regex": re.escape(text), "$options": "i"}
 
 
 def asked_fields(filters: Sequence[Filter], query: Mapping[str, Any]) -> set[str]:

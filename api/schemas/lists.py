@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from .base import Strict
 from .fields import Int
@@ -12,11 +12,18 @@ class Pagination(Strict):
     limit = Int(1, 100)
     next_cursor = fields.String(allow_none=True)
     has_more = fields.Boolean()
+    offset = Int(0, metadata={"description": "Of a page by offset."})
+    total = Int(0, metadata={"description": "Where `count` asks for it."})
+    total_kind = fields.String(
+        validate=validate.OneOf(("exact", "estimated", "at_least")),
+        metadata={"description": "`at_least`: counting ended there."},
+    )
 
 
 class Links(Strict):
     self = fields.String()
     next = fields.String(allow_none=True)
+    prev = fields.String(allow_none=True)
 
 
 # Not a class: `partial` is also the name of an option of every schema.

@@ -4,8 +4,8 @@ from marshmallow import fields
 
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Text
-from .filters import Filter, query_schema
-from .tasks import TASK_FILTERS
+from .filters import Filter, page_parameters, query_schema
+from .tasks import TASK_FILTERS, Task
 
 NAME = {"example": "Garden"}
 # `deleting` is nobody's to see or to write.
@@ -78,7 +78,7 @@ ProjectQuery = query_schema(
     },
 )
 # As `/tasks?scope=project`, whose one index has the due date in it.
-ProjectTaskQuery = query_schema("ProjectTaskQuery", TASK_FILTERS, ("due_at",), {})
+ProjectTaskQuery = query_schema("ProjectTaskQuery", TASK_FILTERS, ("due_at",), page_parameters(Task))
 
 
 class Member(Strict):

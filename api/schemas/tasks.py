@@ -3,12 +3,13 @@
 from typing import Any
 
 from marshmallow import fields
+from marshmallow.validate import Length
 
 from cluster.collections import TASK_STATUSES
 
 from .base import Strict
-from .fields import Choice, Id, Instant, Int, Number, OwnedId, QueryInt, ShortList, Text
-from .filters import Filter, query_schema
+from .fields import Choice, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
+from .filters import Filter, page_parameters, query_schema
 
 TITLE = {"example": "Write the report"}
 DUE_AT = {"example": "2030-01-31T17:00:00Z"}
@@ -66,11 +67,15 @@ class Task(Strict):
     version = Int(1)
 
 
+PRIORITIES = (1, 2, 3, 4, 5)
+MAX_IDS = 100
+
 # What a list may be asked, field by field. Each is served by an index with the sort that `paging` chooses for it.
 TASK_FILTERS = (
     Filter("status", lambda: Choice(*TASK_STATUSES), ("eq", "neq", "in"), TASK_STATUSES),
-    Filter("priority", lambda: QueryInt(1, 5), ("eq", "in", "gt", "gte", "lt", "lte")),
+    Filter("priority", lambda: QueryInt(1, 5), ("eq", "neq", "in", "gt", "gte", "lt", "lte"), PRIORITIES),
     Filter("due_at", lambda: Instant(), ("gt", "gte", "lt", "lte", "exists")),
+    Filter("title", lambda: Text(200, 1), ("like",)),
 )
 
 TASK_SORTS = ("id", "due_at", "priority")
@@ -83,12 +88,18 @@ TaskQuery = query_schema(
     {
         "scope": Choice(
             *TASK_SCOPES,
-            load_default="mine",
             metadata={
-                "description": "`mine`: of the caller; `assigned`: to the caller; `project`: of `project_id`; "
+                "description": "`mine` (default): of the caller; `assigned`: to them; `project`: of `project_id`; "
                 "`all`: of everybody (admin)."
             },
         ),
         "project_id": Id(metadata={"description": "The project of `scope=project`."}),
+        "assignee_id": PersonId(metadata={"description": "`me` is scope `assigned`; somebody else is for admins."}),
+        "id": fields.List(
+            PublicId(),
+            validate=Length(1, MAX_IDS),
+            metadata={"description": "Repeated: these tasks, in this order; with `fields` alone beside it."},
+        ),
+        **page_parameters(Task),
     },
 )

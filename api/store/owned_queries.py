@@ -22,7 +22,9 @@ class OwnedQueries:
     find_item: Callable[[ObjectId, ObjectId, Condition], Document | None]
     update_item: Callable[[ObjectId, ObjectId, Condition, Sequence[Condition]], Document | None]
     delete_item: Callable[[ObjectId, ObjectId, Condition], bool]
-    list_items_of_owner: Callable[[ObjectId, Sequence[Document], Sort, int], list[Document]]
+    list_items_of_owner: Callable[..., list[Document]]
+    list_items_by_id: Callable[[ObjectId, Sequence[ObjectId], Condition], list[Document]]
+    count_items_of_owner: Callable[[ObjectId, Sequence[Document], int], int]
     delete_items_of_owner: Callable[[ObjectId], int]
 
 
@@ -60,13 +62,34 @@ def owned_queries(collection: str, noun: str) -> OwnedQueries:
 
     @query
     def list_items_of_owner(
-        items: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+        items: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
     ) -> list[Document]:
-        return list(items.find(all_of({"owner_id": owner_id}, clauses)).sort(sort).limit(limit))
+        return list(items.find(all_of({"owner_id": owner_id}, clauses)).sort(sort).skip(skip).limit(limit))
+
+    @query
+    def list_items_by_id(
+        items: Documents, owner_id: ObjectId, item_ids: Sequence[ObjectId], seen_by: Condition
+    ) -> list[Document]:
+        """Those items of one owner that are there and, by `seen_by`, the caller's to see, in no order."""
+        return list(items.find({"owner_id": owner_id, "_id": {"$in": list(item_ids)}, **seen_by}))
+
+    @query
+    def count_items_of_owner(items: Documents, owner_id: ObjectId, clauses: Sequence[Document], most: int) -> int:
+        """How many there are; counting ends at `most`."""
+        return items.count_documents(all_of({"owner_id": owner_id}, clauses), limit=most)
 
     @query
     def delete_items_of_owner(items: Documents, owner_id: ObjectId) -> int:
         """How many were removed. May be repeated until it answers 0."""
         return items.delete_many({"owner_id": owner_id}).deleted_count
 
-    return OwnedQueries(insert_item, find_item, update_item, delete_item, list_items_of_owner, delete_items_of_owner)
+    return OwnedQueries(
+        insert_item,
+        find_item,
+        update_item,
+        delete_item,
+        list_items_of_owner,
+        list_items_by_id,
+        count_items_of_owner,
+        delete_items_of_owner,
+    )

@@ -31,6 +31,10 @@ class PartialFind:
         self._command["sort"] = dict(keys)
         return self
 
+    def hint(self, keys: Sequence[tuple[str, int]]) -> "PartialFind":
+        self._command["hint"] = dict(keys)
+        return self
+
     def skip(self, count: int) -> "PartialFind":
         self._command["skip"] = count
         return self

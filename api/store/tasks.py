@@ -13,24 +13,44 @@ from .query import Documents, queries_of
 query = queries_of("tasks")
 
 
+# Named to the server: at the end of a list, where little is left to read, it would as soon sort in memory.
+BY_STATUS = [("status", 1), ("due_at", 1), ("_id", 1)]
+BY_ASSIGNEE = [("assignee_id", 1), *BY_STATUS]
+BY_PROJECT = [("project_id", 1), *BY_STATUS]
+
 TASKS = owned_queries("tasks", "task")
 insert_task, find_task = TASKS.insert_item, TASKS.find_item
 update_task, delete_task = TASKS.update_item, TASKS.delete_item
 list_tasks_of_owner, delete_tasks_of_owner = TASKS.list_items_of_owner, TASKS.delete_items_of_owner
+count_tasks_of_owner, list_tasks_by_id = TASKS.count_items_of_owner, TASKS.list_items_by_id
 
 
 @query
 def list_tasks_of_assignee(
-    tasks: Documents, assignee_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+    tasks: Documents, assignee_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
 ) -> list[Document]:
-    return list(tasks.find(all_of({"assignee_id": assignee_id}, clauses)).sort(sort).limit(limit))
+    found = tasks.find(all_of({"assignee_id": assignee_id}, clauses)).hint(BY_ASSIGNEE)
+    return list(found.sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_tasks_of_assignee(tasks: Documents, assignee_id: ObjectId, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return tasks.count_documents(all_of({"assignee_id": assignee_id}, clauses), limit=most)
 
 
 @query
 def list_tasks_of_project(
-    tasks: Documents, project_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+    tasks: Documents, project_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
 ) -> list[Document]:
-    return list(tasks.find(all_of({"project_id": project_id}, clauses)).sort(sort).limit(limit))
+    found = tasks.find(all_of({"project_id": project_id}, clauses)).hint(BY_PROJECT)
+    return list(found.sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_tasks_of_project(tasks: Documents, project_id: ObjectId, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return tasks.count_documents(all_of({"project_id": project_id}, clauses), limit=most)
 
 
 @query
@@ -48,8 +68,16 @@ def find_some_tasks_of_project(
 
 
 @query
-def list_all_tasks(tasks: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
-    return list(tasks.find(all_of({}, clauses)).sort(sort).limit(limit))
+def list_all_tasks(
+    tasks: Documents, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
+) -> list[Document]:
+    return list(tasks.find(all_of({}, clauses)).hint(BY_STATUS).sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_all_tasks(tasks: Documents, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return tasks.count_documents(all_of({}, clauses), limit=most)
 
 
 @query

@@ -10,7 +10,7 @@ from api import task_lists
 from api.auth import Principal
 from api.cursors import Position
 from api.errors import Problem
-from api.paging import Sort, chosen_sort, collect, scans
+from api.paging import Scan, Sort, chosen_sort, collect, pinned, scans
 from api.schemas.base import load
 from api.schemas.filters import ANY_DATE, clauses
 from api.schemas.tasks import TASK_FILTERS, TaskQuery
@@ -27,18 +27,19 @@ def query(**given: str) -> dict[str, Any]:
 
 
 def test_the_first_page_is_one_scan() -> None:
-    assert scans(Sort("due_at"), None, nullable=True) == [[]]
+    assert scans(Sort("due_at"), None, nullable=True) == [Scan([], [("due_at", 1), ("_id", 1)])]
 
 
 @pytest.mark.parametrize(
     ("descending", "value", "expected"),
     [
-        (False, WHEN, [[{"due_at": {"$gte": WHEN}}, {"$or": [{"due_at": {"$gt": WHEN}}, {"_id": {"$gt": ID}}]}]]),
+        (False, WHEN, [[{"due_at": WHEN}, {"_id": {"$gt": ID}}], [{"due_at": {"$gt": WHEN}}]]),
         (
             True,
             WHEN,
             [
-                [{"due_at": {"$lte": WHEN}}, {"$or": [{"due_at": {"$lt": WHEN}}, {"_id": {"$lt": ID}}]}],
+                [{"due_at": WHEN}, {"_id": {"$lt": ID}}],
+                [{"due_at": {"$lt": WHEN}}],
                 [{"due_at": None}],
             ],
         ),
@@ -48,7 +49,46 @@ def test_the_first_page_is_one_scan() -> None:
 )
 def test_nulls_have_a_scan_of_their_own(descending: bool, value: Any, expected: list[Any]) -> None:
     """Comparisons see values of their own type only: nulls come first upwards, last downwards."""
-    assert scans(Sort("due_at", descending), Position(value, ID), nullable=True) == expected
+    found = scans(Sort("due_at", descending), Position(value, ID), nullable=True)
+    assert [scan.clauses for scan in found] == expected
+    step = -1 if descending else 1
+    for scan in found:
+        is_of_equals = scan.clauses[0]["due_at"] in (None, WHEN)
+        assert scan.spec == ([("_id", step)] if is_of_equals else [("due_at", step), ("_id", step)])
+
+
+@pytest.mark.parametrize(
+    ("descending", "after", "expected"),
+    [
+        (False, None, [[{"priority": 1}], [{"priority": 3}], [{"priority": 5}]]),
+        (True, None, [[{"priority": 5}], [{"priority": 3}], [{"priority": 1}]]),
+        (False, 3, [[{"priority": 3}, {"_id": {"$gt": ID}}], [{"priority": 5}]]),
+        (True, 3, [[{"priority": 3}, {"_id": {"$lt": ID}}], [{"priority": 1}]]),
+        (False, 5, [[{"priority": 5}, {"_id": {"$gt": ID}}]]),
+    ],
+)
+def test_values_that_are_named_have_a_scan_each(descending: bool, after: int | None, expected: list[Any]) -> None:
+    """By id: the server would sort by a field whose values it was given."""
+    position = None if after is None else Position(after, ID)
+    found = scans(Sort("priority", descending), position, False, [3, 1, 5])
+
+    assert [scan.clauses for scan in found] == expected
+    assert {tuple(scan.spec) for scan in found} == {(("_id", -1 if descending else 1),)}
+
+
+@pytest.mark.parametrize(
+    ("given", "rest", "values"),
+    [
+        ([{"status": "done"}], [{"status": "done"}], None),
+        ([{"priority": 1}, {"status": "done"}], [{"status": "done"}], [1]),
+        ([{"priority": {"$in": [1, 5]}}, {"priority": {"$gt": 3}}], [{"priority": {"$gt": 3}}], [1, 5]),
+        ([{"priority": {"$in": [1, 5]}}, {"priority": 5}], [], [5]),
+        ([{"priority": 1}, {"priority": 5}], [], []),
+        ([{"priority": None}], [], [None]),
+    ],
+)
+def test_filters_name_values(given: list[Any], rest: list[Any], values: list[Any] | None) -> None:
+    assert pinned(given, "priority") == (rest, values)
 
 
 def test_a_second_scan_reads_only_what_the_first_left_open() -> None:
@@ -61,8 +101,8 @@ def test_a_second_scan_reads_only_what_the_first_left_open() -> None:
 
     page = collect(read, [], Sort("due_at", True), Position(WHEN, ID), limit=5, nullable=True)
 
-    assert asked == [6, 4]
-    assert len(page.documents) == 3
+    assert asked == [6, 4, 3]
+    assert len(page.documents) == 4
     assert page.next_position is None
 
 
@@ -94,7 +134,7 @@ def test_two_directions_are_refused() -> None:
         ({"status__in": "done,pending"}, [{"status": {"$in": ["pending", "done"]}}]),
         ({"status": "done", "status__neq": "done"}, [{"status": {"$in": []}}]),
         ({"priority__in": "1,2"}, [{"priority": {"$in": [1, 2]}}]),
-        ({"priority__gt": "1", "priority__lte": "4"}, [{"priority": {"$gt": 1}}, {"priority": {"$lte": 4}}]),
+        ({"priority__gt": "1", "priority__lte": "4"}, [{"priority": {"$in": [2, 3, 4]}}]),
         ({"due_at__exists": "false"}, [{"due_at": None}]),
         ({"due_at__gte": "2026-01-31T00:00:00Z"}, [{"due_at": {"$gte": WHEN}}]),
     ],

@@ -1,0 +1,94 @@
+"""What every list can be asked besides its filters: pages by cursor or offset, counts, and some fields only.
+
+A page by offset is for data providers that know nothing else: it costs what it passes over, so it ends at 10,000.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response
+
+from .db import Document
+from .errors import invalid
+from .paging import Clauses, Page, Read, Sort, collect, pinned
+from .responses import Counted, page_response, position_in
+from .schemas.base import Dump
+
+MAX_COUNTED = 10_000
+# An estimate that is none costs little, whatever it finds.
+ROUGHLY_COUNTED = 1_000
+
+# How many documents meet the clauses, up to a limit.
+Count = Callable[[Clauses, int], int]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list that may be read.
+
+    Attributes:
+        plural: what it is of, e.g. `tasks`.
+        binding: identifies the list, for its cursors.
+        nullable: whether the field it is sorted by can be null.
+        estimate: its size from metadata, for a list of everything.
+    """
+
+    plural: str
+    read: Read
+    count: Count
+    clauses: Clauses
+    sort: Sort
+    binding: str
+    nullable: bool = False
+    estimate: Callable[[], int] | None = None
+
+
+def answer(listing: Listing, query: Mapping[str, Any], dump: Dump) -> Response:
+    """The page of `listing` that `query` asks for.
+
+    Raises:
+        Problem: 422, the cursor is of another list, or there is an offset too.
+    """
+    offset, limit = query.get("offset"), query["limit"]
+    if offset is not None and "cursor" in query:
+        raise invalid("/offset", "Give either a cursor or an offset.")
+    if offset is None:
+        after = position_in(query, listing.binding)
+        page = collect(listing.read, listing.clauses, listing.sort, after, limit, listing.nullable)
+    else:
+        page = _at(listing, offset, limit)
+    counted = _counted(listing, query.get("count", "none" if offset is None else "exact"))
+    return page_response(page, sparse(dump, query.get("fields")), listing.binding, counted, listing.plural)
+
+
+def _at(listing: Listing, offset: int, limit: int) -> Page:
+    """The page after the first `offset` documents. Nulls sort below everything, as they do behind cursors."""
+    _, values = pinned(listing.clauses, listing.sort.field)
+    # Equals are in the order of their ids; to ask for more would make the server sort.
+    sort = Sort("_id", listing.sort.descending) if values is not None and len(values) == 1 else listing.sort
+    found = listing.read(listing.clauses, sort.spec, limit + 1, offset)
+    return Page(found[:limit], limit, None, offset, len(found) > limit)
+
+
+def _counted(listing: Listing, mode: str) -> Counted | None:
+    """How many there are; more than can be counted in time are "at least" that many."""
+    if mode == "none":
+        return None
+    if mode == "estimated" and listing.estimate is not None:
+        return Counted(listing.estimate(), "estimated")
+    most = MAX_COUNTED if mode == "exact" else ROUGHLY_COUNTED
+    total = listing.count(listing.clauses, most + 1)
+    return Counted(total, "exact") if total <= most else Counted(most, "at_least")
+
+
+def sparse(dump: Dump, names: list[str] | None) -> Dump:
+    """`dump`, of the wanted fields and the id."""
+    if names is None:
+        return dump
+    wanted = {"id", *names}
+
+    def dump_some(document: Mapping[str, Any]) -> Document:
+        return {name: value for name, value in dump(document).items() if name in wanted}
+
+    return dump_some
