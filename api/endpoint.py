@@ -65,6 +65,7 @@ class Endpoint:
     conditional: bool = False
     idempotent: bool = False
     example: Mapping[str, Any] | None = None
+    deprecated: bool = False
 
 
 def endpoint(contract: Endpoint) -> Callable[[View], View]:

@@ -123,6 +123,8 @@ def _routes(app: Flask) -> Iterator[tuple[Rule, str, Endpoint, str]]:
 def _operation(rule: Rule, method: str, contract: Endpoint, name: str) -> dict[str, Any]:
     tag = rule.endpoint.partition(".")[0]
     operation: dict[str, Any] = {"operationId": name, "summary": contract.summary, "tags": [tag]}
+    if contract.deprecated:
+        operation["deprecated"] = True
     parameters = _parameters(rule, method, contract)
     if parameters:
         operation["parameters"] = parameters

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import auth, events, health, me, projects, reminders, stats, tasks, users
+from . import aliases, auth, events, health, me, projects, reminders, stats, tasks, users
 
 PREFIX = "/api/v1"
 
@@ -12,3 +12,4 @@ def register(app: Flask) -> None:
     for module in (auth, me, users, tasks, projects, events, reminders, stats):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
+    aliases.register(app)

@@ -157,7 +157,7 @@ def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 def test_every_route_is_in_the_document(app: Flask, document: dict[str, Any]) -> None:
     """Each with an id of its own, for clients that are generated."""
     ids = [operation["operationId"] for operation in operations(document)]
-    rules = [rule for rule in app.url_map.iter_rules() if str(rule).startswith(("/api/", "/health/"))]
+    rules = [rule for rule in app.url_map.iter_rules() if not str(rule).startswith(("/openapi.json", "/swagger"))]
 
     assert len(set(ids)) == len(ids)
     assert {re.sub(r"<(\w+)>", r"{\1}", str(rule)) for rule in rules} == set(document["paths"])
