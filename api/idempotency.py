@@ -25,13 +25,19 @@ WRITE_CONFLICT = 112
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-def once(caller: Principal, write: Callable[[], Response]) -> Response:
-    """`write()`, or the answer that the same request got before. Without the header, just `write()`."""
+def once(caller: Principal, write: Callable[[], Response], check: Callable[[], None] = lambda: None) -> Response:
+    """`write()`, or the answer that the same request got before. Without the header, just `write()`.
+
+    `check` refuses what may not be written, outside the transaction. A repeated request is not checked again: what it
+    names may have gone since.
+    """
     if HEADER not in request.headers:
+        check()
         return write()
     key_id, request_hash = _key_id(caller), _request_hash()
     kept = idempotency.find_answer(key_id)
     if kept is None:
+        check()
         try:
             return services().connection.in_transaction(lambda: _write_and_keep(key_id, request_hash, write))
         except _KeyTaken:

@@ -64,7 +64,6 @@ def add_routes(blueprint: Blueprint, resource: Resource) -> None:
 
 def create_item(resource: Resource, caller: Principal, body: dict[str, Any]) -> Response:
     """The answer to a POST: the caller's new item."""
-    owned.check_fields(resource, caller, caller.user_id, body)
 
     def write() -> Response:
         item = resource.build(caller.user_id, body)
@@ -72,18 +71,17 @@ def create_item(resource: Resource, caller: Principal, body: dict[str, Any]) -> 
         location = f"{PREFIX}/{resource.plural}/{public_id(item['owner_id'], item['_id'])}"
         return item_response(item, resource.dump, 201, location)
 
-    return once(caller, write)
+    return once(caller, write, lambda: owned.check_fields(resource, caller, caller.user_id, body))
 
 
 def update_item(resource: Resource, caller: Principal, item_id: str, body: dict[str, Any]) -> Response:
     """The answer to a PUT or PATCH: the item after it."""
     key, versions = owned_key(item_id), versions_wanted()
-    owned.check_fields(resource, caller, key[0], body, key[1])
 
     def write() -> Response:
         return item_response(owned.update_item(resource, caller, key, body, versions), resource.dump)
 
-    return once(caller, write)
+    return once(caller, write, lambda: owned.check_fields(resource, caller, key[0], body, key[1]))
 
 
 def _add(

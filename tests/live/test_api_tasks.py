@@ -322,6 +322,17 @@ def test_a_repeated_write_with_its_key_is_made_once(ada: Caller, db: Db) -> None
     assert db["tasks"].count_documents({"title": body["title"]}) == 1
 
 
+def test_a_repeated_write_is_answered_though_what_it_names_has_gone(api: Services, ada: Caller) -> None:
+    """Its answer is kept for 24 hours; the assignee is not."""
+    gone, key = sign_up(api.url), {"Idempotency-Key": str(ObjectId())}
+    body = {"title": "a", "assignee_id": gone.id}
+    first = ada.post("/tasks", body, headers=key)
+    ok(gone.delete("/me", match="*"), 204)
+
+    assert ok(ada.post("/tasks", body, headers=key), 201) == ok(first, 201)
+    assert_problem(ada.post("/tasks", body), 422)
+
+
 def test_a_key_is_good_for_one_request_of_one_caller(ada: Caller, bob: Caller) -> None:
     key = {"Idempotency-Key": str(ObjectId())}
     ok(ada.post("/tasks", {"title": "a"}, headers=key), 201)
