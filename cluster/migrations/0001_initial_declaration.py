@@ -144,6 +144,7 @@ def upgrade(db: Db) -> None:
             },
         )
     )
+    db.apply(CreateIndex("tasks", {"key": {"owner_id": 1, "status": 1, "_id": 1}, "name": "owner_id_1_status_1__id_1"}))
     db.apply(
         CreateIndex(
             "tasks",
@@ -218,8 +219,19 @@ def upgrade(db: Db) -> None:
             },
         )
     )
-    db.apply(CreateIndex("projects", {"key": {"owner_id": 1, "_id": 1}, "name": "owner_id_1__id_1"}))
-    db.apply(CreateIndex("projects", {"key": {"member_ids": 1, "_id": 1}, "name": "member_ids_1__id_1"}))
+    db.apply(
+        CreateIndex(
+            "projects",
+            {"key": {"owner_id": 1, "status": 1, "_id": 1}, "name": "owner_id_1_status_1__id_1"},
+        )
+    )
+    db.apply(
+        CreateIndex(
+            "projects",
+            {"key": {"member_ids": 1, "status": 1, "_id": 1}, "name": "member_ids_1_status_1__id_1"},
+        )
+    )
+    db.apply(CreateIndex("projects", {"key": {"status": 1, "_id": 1}, "name": "status_1__id_1"}))
     db.apply(
         CreateCollection(
             "events",
@@ -368,6 +380,7 @@ def upgrade(db: Db) -> None:
                     "required": [
                         "_id",
                         "owner_id",
+                        "task_owner_id",
                         "task_id",
                         "schedule",
                         "state",
@@ -385,6 +398,7 @@ def upgrade(db: Db) -> None:
                     "properties": {
                         "_id": {"bsonType": "objectId"},
                         "owner_id": {"bsonType": "objectId"},
+                        "task_owner_id": {"bsonType": "objectId"},
                         "task_id": {"bsonType": "objectId"},
                         "schedule": {"bsonType": "object"},
                         "state": {"enum": ["waiting", "leased", "done", "failed"]},
@@ -559,8 +573,19 @@ def downgrade(db: Db) -> None:
         )
     )
     db.apply(DropCollection("events"))
-    db.apply(DropIndex("projects", {"key": {"member_ids": 1, "_id": 1}, "name": "member_ids_1__id_1"}))
-    db.apply(DropIndex("projects", {"key": {"owner_id": 1, "_id": 1}, "name": "owner_id_1__id_1"}))
+    db.apply(DropIndex("projects", {"key": {"status": 1, "_id": 1}, "name": "status_1__id_1"}))
+    db.apply(
+        DropIndex(
+            "projects",
+            {"key": {"member_ids": 1, "status": 1, "_id": 1}, "name": "member_ids_1_status_1__id_1"},
+        )
+    )
+    db.apply(
+        DropIndex(
+            "projects",
+            {"key": {"owner_id": 1, "status": 1, "_id": 1}, "name": "owner_id_1_status_1__id_1"},
+        )
+    )
     db.apply(DropCollection("projects"))
     db.apply(DropIndex("tasks", {"key": {"status": 1, "due_at": 1, "_id": 1}, "name": "status_1_due_at_1__id_1"}))
     db.apply(
@@ -596,6 +621,7 @@ def downgrade(db: Db) -> None:
             {"key": {"owner_id": 1, "status": 1, "due_at": 1, "_id": 1}, "name": "owner_id_1_status_1_due_at_1__id_1"},
         )
     )
+    db.apply(DropIndex("tasks", {"key": {"owner_id": 1, "status": 1, "_id": 1}, "name": "owner_id_1_status_1__id_1"}))
     db.apply(DropCollection("tasks"))
     db.apply(DropCollection("user_claims"))
     db.apply(
