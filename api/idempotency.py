@@ -7,7 +7,9 @@ good, its answer is sent again. A write that fails leaves no key: it may be trie
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Any
 
+import orjson
 from flask import Response, request
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
@@ -34,7 +36,20 @@ def once(caller: Principal, write: Callable[[], Response], check: Callable[[], N
     if HEADER not in request.headers:
         check()
         return write()
-    key_id, request_hash = _key_id(caller), _request_hash()
+    return once_as(_key_id(caller), _request_hash(), write)
+
+
+def once_of_many(caller: Principal, number: int, operation: Any, write: Callable[[], Response]) -> Response:
+    """As `once`, for one of several writes of a request, each of which is kept for itself."""
+    if HEADER not in request.headers:
+        return write()
+    key_id = hashlib.sha256(f"{_key_id(caller)}:{number}".encode()).hexdigest()
+    content = orjson.dumps(operation, option=orjson.OPT_SORT_KEYS)
+    return once_as(key_id, hashlib.sha256(request.path.encode() + b"\n" + content).hexdigest(), write)
+
+
+def once_as(key_id: str, request_hash: str, write: Callable[[], Response]) -> Response:
+    """`write()`, or the answer that is kept under `key_id`."""
     kept = idempotency.find_answer(key_id)
     if kept is None:
         check()

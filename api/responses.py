@@ -130,7 +130,8 @@ def page_response(
     """A page in its envelope, with `Link` for clients that follow headers, and its size where that was asked for."""
     cursor = services().cursors.seal(page.next_position, binding) if page.next_position else None
     has_more = page.has_more or cursor is not None
-    links = {"self": _url({}), **_links(page, cursor)}
+    # The next page of a search is asked for in its body.
+    links = {"self": request.path, "next": None} if request.method == "POST" else _links(page, cursor)
     pagination = {"limit": page.limit, "next_cursor": cursor, "has_more": has_more}
     if page.offset is not None:
         pagination["offset"] = page.offset
@@ -150,10 +151,12 @@ def page_response(
 
 
 def _links(page: Page, cursor: str | None) -> dict[str, str | None]:
+    own = {"self": _url({})}
     if page.offset is None:
-        return {"next": _url({"cursor": cursor}) if cursor else None}
+        return {**own, "next": _url({"cursor": cursor}) if cursor else None}
     following, before = page.offset + page.limit, max(0, page.offset - page.limit)
     return {
+        **own,
         "next": _url({"offset": following}) if page.has_more and following <= MAX_OFFSET else None,
         "prev": _url({"offset": before}) if page.offset else None,
     }

@@ -20,7 +20,8 @@ from .errors import invalid
 from .lists import Count, Listing
 from .paging import Clauses, Read, Sort, chosen_sort
 from .schemas.filters import any_of, asked_fields, clauses
-from .schemas.tasks import TASK_FILTERS
+from .schemas.search import clause_of
+from .schemas.tasks import TASK_FILTERS, TASK_SEARCH
 from .store import projects, tasks
 
 BY_ID, BY_DUE = Sort("_id", descending=True), Sort("due_at")
@@ -41,6 +42,16 @@ def plan(caller: Principal, query: Mapping[str, Any]) -> Listing:
     sort = chosen_sort(query, _default_sort(scope, asked))
     _require_index(scope, sort, asked)
     return listing(caller, scope, of, clauses(TASK_FILTERS, query), sort, asked)
+
+
+def search(caller: Principal, body: Mapping[str, Any]) -> Listing:
+    """The list of those of the caller's own tasks that meet the rules of a search: at most those are read.
+
+    Raises:
+        Problem: 422 that names the rule which is wrong.
+    """
+    clause = clause_of(TASK_SEARCH, body["filters"])
+    return listing(caller, "mine", caller.user_id, [clause], chosen_sort(body, BY_ID), ())
 
 
 def listing(

@@ -32,6 +32,11 @@ def begin() -> None:
     _writing_since.pop(threading.get_ident(), None)
 
 
+def begin_part() -> None:
+    """One of several writes of this request begins: what became of those before is told for itself."""
+    _state.in_doubt = False
+
+
 def keep_moment() -> None:
     """Remember when what this request does has happened: it writes, and its client is told."""
     _state.keeps_moment = True

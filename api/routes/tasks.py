@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import lists, task_lists
+from .. import bulk, lists, task_lists
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
 from ..paging import Page
@@ -32,6 +32,37 @@ def list_tasks(caller: Principal, query: dict[str, Any]) -> Response:
         found = task_lists.by_id(caller, query)
         return page_response(Page(found, len(query["id"]), None), lists.sparse(TASKS.dump, query.get("fields")), "")
     return lists.answer(task_lists.plan(caller, query), query, TASKS.dump)
+
+
+@blueprint.post("/tasks/search")
+@endpoint(
+    Endpoint(
+        "Search the caller's tasks",
+        kind=Kind.LIST,
+        body=shapes.TaskSearch,
+        answers={200: page_of(shapes.Task)},
+        problems=("invalid_cursor",),
+        example={"filters": shapes.FILTERS_EXAMPLE, "sort": "due_at", "limit": 10},
+    )
+)
+def search_tasks(caller: Principal, body: dict[str, Any]) -> Response:
+    return lists.answer(task_lists.search(caller, body), body, TASKS.dump)
+
+
+@blueprint.post("/tasks/bulk")
+@endpoint(
+    Endpoint(
+        "Write many tasks: each for itself, or all or none",
+        kind=Kind.WRITE,
+        body=shapes.BulkTasks,
+        answers={200: shapes.BulkResults},
+        problems=("forbidden", "not_found", "version_required", "stale_version", *TASKS.problems),
+        idempotent=True,
+        example={"operations": [{"op": "create", "body": dict(TASKS.example)}], "atomic": True},
+    )
+)
+def bulk_tasks(caller: Principal, body: dict[str, Any]) -> Response:
+    return bulk.answer(TASKS, caller, body["operations"], body["atomic"])
 
 
 add_routes(blueprint, TASKS)

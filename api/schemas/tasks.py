@@ -9,7 +9,8 @@ from cluster.collections import TASK_STATUSES
 
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
-from .filters import Filter, page_parameters, query_schema
+from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, page_parameters, query_schema
+from .search import Searchable
 
 TITLE = {"example": "Write the report"}
 DUE_AT = {"example": "2030-01-31T17:00:00Z"}
@@ -103,3 +104,86 @@ TaskQuery = query_schema(
         **page_parameters(Task),
     },
 )
+
+_TEXT = ("eq", "neq", "in", "like")
+_RANGE = ("eq", "gt", "gte", "lt", "lte")
+_PERSON = ("eq", "neq", "in", "exists")
+
+# What rules of a search may name. They look through the caller's own tasks, so no index has to serve each.
+TASK_SEARCH = {
+    "title": Searchable(Text(200, 1), _TEXT),
+    "description": Searchable(Text(10_000), ("like",)),
+    "status": Searchable(Choice(*TASK_STATUSES), ("eq", "neq", "in")),
+    "priority": Searchable(Int(1, 5), ("neq", "in", *_RANGE)),
+    "due_at": Searchable(Instant(), (*_RANGE, "exists")),
+    "created_at": Searchable(Instant(), _RANGE),
+    "updated_at": Searchable(Instant(), _RANGE),
+    "completed_at": Searchable(Instant(), (*_RANGE, "exists")),
+    "assignee_id": Searchable(Id(), _PERSON),
+    "project_id": Searchable(Id(), _PERSON),
+    "tags": Searchable(Text(50, 1), _TEXT),
+}
+
+FILTERS_EXAMPLE = {
+    "condition": "AND",
+    "rules": [
+        {"field": "status", "operator": "in", "value": ["pending", "in_progress"]},
+        {
+            "condition": "OR",
+            "rules": [
+                {"field": "title", "operator": "like", "value": "report"},
+                {"field": "priority", "operator": "lte", "value": 2},
+            ],
+        },
+    ],
+}
+
+
+class TaskSearch(Strict):
+    """Groups of rules, nested up to 3 deep, 30 rules in all."""
+
+    filters = fields.Raw(
+        required=True,
+        metadata={
+            "type": "object",
+            "description": "`{condition: AND|OR, rules: [{field, operator, value} or a group]}`",
+            "example": FILTERS_EXAMPLE,
+        },
+    )
+    sort = Choice(*(sign + sort for sort in TASK_SORTS for sign in ("", "-")))
+    limit = Int(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
+    cursor = Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."})
+
+
+MAX_OPERATIONS = 100
+
+
+class BulkTasks(Strict):
+    """Writes of tasks, each as it would be alone."""
+
+    operations = fields.List(
+        fields.Dict(keys=fields.String()),
+        required=True,
+        validate=Length(1, MAX_OPERATIONS),
+        metadata={
+            "description": "Each `{op: create, body}`, `{op: update, id, version, body}` or "
+            "`{op: delete, id, version}`; `version` may be `*`.",
+            "example": [
+                {"op": "create", "body": {"title": "Write the report"}},
+                {"op": "create", "body": {"title": "Send it", "priority": 1}},
+            ],
+        },
+    )
+    atomic = fields.Boolean(
+        truthy={True}, falsy={False}, load_default=False, metadata={"description": "All of them, or none."}
+    )
+
+
+class BulkResult(Strict):
+    status = Int(200, 599, required=True)
+    etag = fields.String()
+    body = fields.Dict(metadata={"description": "What the same request alone would have answered."})
+
+
+class BulkResults(Strict):
+    results = fields.List(fields.Nested(BulkResult), required=True)

@@ -1,0 +1,114 @@
+"""A search: nested groups of rules, checked as a whole before any of it is read. Pure.
+
+`{"condition": "AND", "rules": [{"field": "status", "operator": "in", "value": ["pending"]}, {"condition": "OR", ...}]}`
+The check walks the groups without recursion and counts, so neither depth nor number can be used against it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from ..errors import Problem, invalid
+from .fields import Text
+from .filters import MAX_LIKE, RANGES, Clause, contains
+
+MAX_DEPTH = 3
+MAX_RULES = 30
+MAX_VALUES = 100
+
+JOINS = {"AND": "$and", "OR": "$or"}
+OPERATORS = ("eq", "neq", "in", *RANGES, "like", "exists")
+
+
+@dataclass(frozen=True)
+class Searchable:
+    """A field that rules may name: how its values are read, and which operators it has."""
+
+    field: fields.Field
+    operators: tuple[str, ...]
+
+
+def clause_of(searchable: Mapping[str, Searchable], tree: Any, pointer: str = "/filters") -> Clause:
+    """The filter that `tree` means.
+
+    Raises:
+        Problem: 422 that names the part which is wrong.
+    """
+    _check_shape(tree, pointer)
+    return _group(searchable, tree, pointer)
+
+
+def _check_shape(tree: Any, pointer: str) -> None:
+    """Groups are groups, not too deep, and there are not too many rules."""
+    rules, waiting = 0, [(tree, pointer, 1)]
+    while waiting:
+        part, at, depth = waiting.pop()
+        if not isinstance(part, dict):
+            raise invalid(at, "Must be an object.")
+        if "rules" not in part and "condition" not in part and depth > 1:
+            rules += 1
+        elif depth > MAX_DEPTH:
+            raise invalid(at, f"Groups are nested at most {MAX_DEPTH} deep.")
+        else:
+            inner = _inner(part, at)
+            waiting += [(each, f"{at}/rules/{number}", depth + 1) for number, each in enumerate(inner)]
+        if rules > MAX_RULES:
+            raise invalid(pointer, f"There are at most {MAX_RULES} rules.")
+
+
+def _inner(group: Mapping[str, Any], at: str) -> list[Any]:
+    if not isinstance(group.get("condition"), str) or group["condition"] not in JOINS:
+        raise invalid(f"{at}/condition", "Must be AND or OR.")
+    inner = group.get("rules")
+    if not isinstance(inner, list) or not 1 <= len(inner) <= MAX_RULES:
+        raise invalid(f"{at}/rules", f"Must be a list of 1 to {MAX_RULES} rules and groups.")
+    if len(group) > 2:
+        raise invalid(at, "Has condition and rules, and nothing else.")
+    return inner
+
+
+def _group(searchable: Mapping[str, Searchable], group: Mapping[str, Any], at: str) -> Clause:
+    """Called on what `_check_shape` has let through: at most `MAX_DEPTH` deep."""
+    parts = []
+    for number, each in enumerate(group["rules"]):
+        read = _group if "rules" in each else _rule
+        parts.append(read(searchable, each, f"{at}/rules/{number}"))
+    return {JOINS[group["condition"]]: parts}
+
+
+def _rule(searchable: Mapping[str, Searchable], rule: Mapping[str, Any], at: str) -> Clause:
+    if set(rule) != {"field", "operator", "value"}:
+        raise invalid(at, "Has field, operator and value, and nothing else.")
+    name, operator = rule["field"], rule["operator"]
+    if not isinstance(name, str) or name not in searchable:
+        raise invalid(f"{at}/field", f"Must be one of {', '.join(searchable)}.")
+    found = searchable[name]
+    if not isinstance(operator, str) or operator not in found.operators:
+        raise invalid(f"{at}/operator", f"Of {name}: must be one of {', '.join(found.operators)}.")
+    try:
+        return {name: _condition(found.field, operator, rule["value"])}
+    except ValidationError as error:
+        raise _refusal(f"{at}/value", error) from None
+
+
+def _refusal(at: str, error: ValidationError) -> Problem:
+    return invalid(at, "; ".join(str(message) for message in error.messages))
+
+
+def _condition(field: fields.Field, operator: str, value: Any) -> Any:
+    if operator == "exists":
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return {"$ne": None} if value else None
+    if operator == "like":
+        return contains(Text(MAX_LIKE, 1).deserialize(value))
+    if operator == "in":
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_VALUES:
+            raise ValidationError(f"Must be a list of 1 to {MAX_VALUES} values.")
+        return {"$in": [field.deserialize(each) for each in value]}
+    read: Callable[[Any], Any] = field.deserialize
+    if operator == "eq":
+        return {"$eq": read(value)}
+    return {"$ne" if operator == "neq" else RANGES[operator]: read(value)}
