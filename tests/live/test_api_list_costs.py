@@ -1,0 +1,141 @@
+"""What the lists of events, projects, reminders and people cost, explained on skewed data like those of tasks."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+from test_api_lists import DUE, LIMIT, MIDDAY, STATUS, faults, task
+from two_routers import Door, door, newcomer, token_of
+
+from cluster.local import LocalCluster
+from cluster.roles import ADMIN
+from cluster.run.services import ADMIN_USERNAME, Services
+
+Documents = list[dict[str, Any]]
+
+MANY, OTHERS = 1_500, 500
+DAWN = datetime(2030, 1, 1, tzinfo=UTC)
+STAMPS = {"created_at": DAWN, "updated_at": DAWN, "updated_by": None, "request_id": "skewed", "version": 1}
+# Nearly everything that somebody takes part in is archived.
+ARCHIVED = ("archived",) * 95 + ("active",) * 5
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Somebody with a lot of everything, an admin, a project with a lot of tasks; and the database to explain in."""
+
+    owner: Door
+    boss: Door
+    db: Database[dict[str, Any]]
+    project_id: ObjectId
+
+
+@pytest.fixture(scope="module")
+def crowd(cluster: LocalCluster, api: Services) -> Iterator[Crowd]:
+    with door(cluster, 0) as found, MongoClient[dict[str, Any]](cluster.uri(ADMIN), tz_aware=True) as client:
+        owner = replace(found, headers=newcomer(found))
+        owner_id = ObjectId(owner.call("GET", "/me").get_json()["id"])
+        boss = replace(found, headers=token_of(found, ADMIN_USERNAME, api.admin_password))
+        db, made = client[cluster.database], documents(owner_id)
+        for name, each in made.items():
+            db[name].insert_many(each, ordered=False)
+        yield Crowd(owner, boss, db, made["projects"][0]["_id"])
+        for name in made:
+            db[name].delete_many({"user_id": owner_id} if name == "user_claims" else {"request_id": "skewed"})
+
+
+def documents(owner_id: ObjectId) -> dict[str, Documents]:
+    """What there is of each collection."""
+    chance, projects = random.Random(7), [project(n, owner_id) for n in range(MANY)]
+    owners = [owner_id] * MANY + [ObjectId() for _ in range(OTHERS)]
+    tasks = [{**task(chance, ObjectId(), None), "project_id": projects[0]["_id"]} for _ in range(MANY)]
+    tasks += [{**task(chance, ObjectId(), None), "project_id": ObjectId()} for _ in range(OTHERS)]
+    return {
+        "projects": projects,
+        "tasks": tasks,
+        "events": [event(chance, each) for each in owners],
+        "reminders": [reminder(each) for each in owners],
+        "user_claims": [{"_id": f"username:zq{n:05}", "user_id": owner_id, "created_at": DAWN} for n in range(MANY)],
+    }
+
+
+def project(number: int, person: ObjectId) -> dict[str, Any]:
+    """A third is the person's, a third has the person as a member, a third is others'."""
+    owner_id = person if number % 3 == 0 else ObjectId()
+    members = [person] * (number % 3 == 1) + [ObjectId(), ObjectId()]
+    own = {"_id": ObjectId(), "owner_id": owner_id, "member_ids": members, "status": ARCHIVED[number % 100]}
+    return {**own, "name": "Garden", "description": "", **STAMPS}
+
+
+def event(chance: random.Random, owner_id: ObjectId) -> dict[str, Any]:
+    """Half of them at the same time."""
+    starts_at = DAWN + timedelta(days=14 if chance.random() < 0.5 else chance.randrange(30))
+    where = {"title": "", "venue": "", "address": ""}
+    return {"_id": ObjectId(), "owner_id": owner_id, "starts_at": starts_at, "ends_at": None, **where, **STAMPS}
+
+
+def reminder(owner_id: ObjectId) -> dict[str, Any]:
+    own = {"_id": ObjectId(), "owner_id": owner_id, "task_owner_id": owner_id, "task_id": ObjectId(), "runs": 0}
+    when = {"schedule": {"kind": "once", "at": DAWN}, "next_run_at": DAWN, "last_run_at": None}
+    return {**own, **when, "state": "waiting", "lease_id": None, "lease_until": None, **STAMPS}
+
+
+BOTH_WAYS = ("", "-")
+STARTS = (
+    {},
+    {"starts_at__gte": MIDDAY},
+    {"starts_at__lt": MIDDAY},
+    {"starts_at__gt": "2030-01-05T00:00:00Z", "starts_at__lte": MIDDAY},
+)
+    {},
+    {"starts_at__gte": MIDDAY},
+    {"starts_at__lt": MIDDAY},
+    {"starts_at__gt": MIDDAY, "starts_at__lte": MIDDAY},
+)
+PROJECT_STATUS = ({}, {"status": "active"}, {"status": "archived"})
+
+CASES: list[tuple[str, dict[str, str]]] = [
+    *(("/events", {"sort": f"{sign}id"}) for sign in BOTH_WAYS),
+    *(
+        ("/events", {**starts, "scope": scope, "sort": f"{sign}starts_at"})
+        for scope, starts, sign in product(("mine", "all"), STARTS, BOTH_WAYS)
+    ),
+    *(
+        ("/projects", {**status, "scope": scope, "sort": f"{sign}id"})
+        for scope, status, sign in product(("mine", "owned", "all"), PROJECT_STATUS, BOTH_WAYS)
+    ),
+    *(("/reminders", {"sort": f"{sign}id"}) for sign in BOTH_WAYS),
+    *(("/users/directory", {"q": "zq", "sort": f"{sign}username"}) for sign in BOTH_WAYS),
+    *(
+        ("/projects/{}/tasks", {**status, **due, "sort": f"{sign}due_at"})
+        for status, due, sign in product(STATUS, DUE, BOTH_WAYS)
+    ),
+]
+PATHS = sorted({path for path, _ in CASES})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_list_reads_no_more_than_it_shows(crowd: Crowd, path: str) -> None:
+    """No sort in memory, few keys: of the first page and of later ones, every filter and sort."""
+    wrong: list[Any] = []
+    for query in (query for each, query in CASES if each == path):
+        caller, cursor = crowd.boss if query.get("scope") == "all" else crowd.owner, None
+        place = path.format(crowd.project_id)
+        for page in range(3):
+            answer = caller.call("GET", place, limit=LIMIT, **query, **({"cursor": cursor} if cursor else {}))
+            assert answer.status_code == 200, answer.text
+            lists = [each for each in caller.recorder.commands if ".list_" in each["comment"]]
+            named = [each for each in lists if each["comment"] != "users.list_names"]
+            assert named
+            wrong += [(query, page, why) for each in named for why in faults(crowd.db, each)]
+            cursor = answer.get_json()["pagination"]["next_cursor"]
+            if cursor is None:
+                break
+    assert not wrong, f"{len(wrong)} of them, such as {wrong[:5]}"
