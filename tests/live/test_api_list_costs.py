@@ -94,11 +94,6 @@ STARTS = (
     {"starts_at__lt": MIDDAY},
     {"starts_at__gt": "2030-01-05T00:00:00Z", "starts_at__lte": MIDDAY},
 )
-    {},
-    {"starts_at__gte": MIDDAY},
-    {"starts_at__lt": MIDDAY},
-    {"starts_at__gt": MIDDAY, "starts_at__lte": MIDDAY},
-)
 PROJECT_STATUS = ({}, {"status": "active"}, {"status": "archived"})
 
 CASES: list[tuple[str, dict[str, str]]] = [
