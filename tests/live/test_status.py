@@ -53,13 +53,13 @@ def test_the_whole_picture_as_json(spare_cluster: LocalCluster, capsys: pytest.C
     assert shown["access"]["pending_migrations"] == []
 
 
-def test_zones_are_shown_and_one_without_a_shard_is_a_problem(spare_cluster: LocalCluster, client: Client) -> None:
-    """Ranges of a zone that no shard belongs to go anywhere."""
+def test_zones_are_shown_with_their_shards_and_ranges(spare_cluster: LocalCluster, client: Client) -> None:
+    """Which shards keep which ranges."""
     low, high = {"_id": ObjectId("0" * 24)}, {"_id": ObjectId("f" * 24)}
-    with client.start_session():
-        client.admin.command("addShardToZone", "shard-1", zone="eu")
-        client.admin.command("shardCollection", "zoned.people", key={"_id": 1})
-        client.admin.command("updateZoneKeyRange", "zoned.people", min=low, max=high, zone="eu")
+    client.admin.command("addShardToZone", "shard-1", zone="eu")
+    client.admin.command("enableSharding", "zoned")
+    client.admin.command("shardCollection", "zoned.people", key={"_id": 1})
+    client.admin.command("updateZoneKeyRange", "zoned.people", min=low, max=high, zone="eu")
     try:
         status = spare_cluster.status()
         assert status.routing is not None
@@ -74,6 +74,7 @@ def test_zones_are_shown_and_one_without_a_shard_is_a_problem(spare_cluster: Loc
 
 def test_a_range_on_the_move_is_shown(spare_cluster: LocalCluster, client: Client) -> None:
     """Which collection, from where, to where, as long as it takes."""
+    client.admin.command("enableSharding", "moving")
     client.admin.command("shardCollection", "moving.people", key={"_id": 1})
     client["moving"]["people"].insert_one({"_id": 1})
     source = client["config"]["databases"].find_one({"_id": "moving"})["primary"]
