@@ -9,6 +9,7 @@ from flask import request
 from . import accounts, throttle, times
 from .db import Document
 from .errors import Problem, invalid
+from .passwords import TooManyHashes
 from .services import services
 from .store import sessions, users
 from .tokens import BadToken, hash_secret, join_refresh_token, new_session_id, split_refresh_token
@@ -27,15 +28,30 @@ def log_in(username: str | None, email: str | None, password: str) -> dict[str, 
     user = accounts.find_by_name(username, email)
     # One counter an account, by whichever of its names it is tried.
     name = str(user["_id"]) if user else username or email or ""
-    throttle.admit(here.settings, name, address)
     stored = user["password_hash"] if user else None
-    if not here.passwords.matches(stored, password) or user is None or user["status"] != "active":
+    if not _matches(stored, password, name, address) or user is None or user["status"] != "active":
         raise Problem("bad_credentials")
     throttle.succeeded(name, address)
     rehashed = here.passwords.hash(password) if here.passwords.is_outdated(user["password_hash"]) else None
     tokens = open_session(user)
     users.note_login(user["_id"], times.now(), rehashed)
     return tokens
+
+
+def _matches(stored: str | None, password: str, name: str, address: str) -> bool:
+    """Whether the password is that of `stored`; counts as a failed attempt until `throttle.succeeded`.
+
+    Raises:
+        Problem: 429, too many failures.
+        TooManyHashes: nothing was checked, and nothing counted.
+    """
+    here = services()
+    throttle.admit(here.settings, name, address)
+    try:
+        return here.passwords.matches(stored, password)
+    except TooManyHashes:
+        throttle.unchecked(name, address)
+        raise
 
 
 def open_session(user: Document) -> dict[str, Any]:
@@ -135,8 +151,7 @@ def _tokens(session_id: str, user_id: ObjectId, role: str, secret: str) -> dict[
 
 def check_password(user: Document, password: str) -> None:
     """Raise 422 unless it is the user's, counting failures as a login does."""
-    here, name, address = services(), str(user["_id"]), request.remote_addr or ""
-    throttle.admit(here.settings, name, address)
-    if not here.passwords.matches(user["password_hash"], password):
+    name, address = str(user["_id"]), request.remote_addr or ""
+    if not _matches(user["password_hash"], password, name, address):
         raise invalid("/current_password", "Is not the present password.")
     throttle.succeeded(name, address)

@@ -45,6 +45,12 @@ def succeeded(name: str, address: str) -> None:
     login_attempts.take_back_attempt(address_key(address))
 
 
+def unchecked(name: str, address: str) -> None:
+    """The attempt was admitted and no password was looked at: who repeats it, as the 503 says, is not locked out."""
+    for key in (account_key(name), address_key(address)):
+        login_attempts.take_back_attempt(key)
+
+
 def _limited(ends_at: datetime, at: datetime) -> Problem:
     wait_s = max(1, round((ends_at - at).total_seconds()))
     return Problem("too_many_requests", "Too many failed logins.", headers={"Retry-After": str(wait_s)})
