@@ -36,7 +36,7 @@ def once(caller: Principal, write: Callable[[], Response], check: Callable[[], N
     if HEADER not in request.headers:
         check()
         return write()
-    return once_as(_key_id(caller), _request_hash(), write)
+    return once_as(_key_id(caller), _request_hash(), write, check)
 
 
 def once_of_many(caller: Principal, number: int, operation: Any, write: Callable[[], Response]) -> Response:
@@ -48,7 +48,9 @@ def once_of_many(caller: Principal, number: int, operation: Any, write: Callable
     return once_as(key_id, hashlib.sha256(request.path.encode() + b"\n" + content).hexdigest(), write)
 
 
-def once_as(key_id: str, request_hash: str, write: Callable[[], Response]) -> Response:
+def once_as(
+    key_id: str, request_hash: str, write: Callable[[], Response], check: Callable[[], None] = lambda: None
+) -> Response:
     """`write()`, or the answer that is kept under `key_id`."""
     kept = idempotency.find_answer(key_id)
     if kept is None:
