@@ -31,6 +31,7 @@ SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on th
 
 QUERIES: dict[str, Routing] = {
     "events.count_events_of_owner": TARGETED,
+    "events.count_all_events": ADMINS_LIST,
     "events.delete_event": TARGETED,
     "events.delete_events_of_owner": TARGETED,
     "events.estimate_events": METADATA,

@@ -1,16 +1,18 @@
 """Events."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
 
+from .. import lists
 from ..auth import Principal, require_admin
 from ..endpoint import Endpoint, Kind, endpoint
 from ..errors import invalid
-from ..paging import Sort, chosen_sort, collect
+from ..lists import Count
+from ..paging import Read, Sort, chosen_sort
 from ..resources import EVENTS
-from ..responses import page_response, position_in
 from ..schemas import events as shapes
 from ..schemas.filters import clauses
 from ..schemas.lists import page_of
@@ -20,6 +22,19 @@ from .owned import add_routes
 blueprint = Blueprint("events", __name__)
 
 NEWEST_FIRST, BY_START = Sort("_id", descending=True), Sort("starts_at")
+
+
+def _mine(caller: Principal) -> tuple[Read, Count]:
+    owner_id = caller.user_id
+    return partial(events.list_events_of_owner, owner_id), partial(events.count_events_of_owner, owner_id)
+
+
+def _all(caller: Principal) -> tuple[Read, Count]:
+    require_admin(caller)
+    return events.list_all_events, events.count_all_events
+
+
+READERS: dict[str, Callable[[Principal], tuple[Read, Count]]] = {"mine": _mine, "all": _all}
 
 
 @blueprint.get("/events")
@@ -34,16 +49,15 @@ NEWEST_FIRST, BY_START = Sort("_id", descending=True), Sort("starts_at")
 )
 def list_events(caller: Principal, query: dict[str, Any]) -> Response:
     scope, wanted = query["scope"], clauses(shapes.EVENT_FILTERS, query)
-    if scope == "all":
-        require_admin(caller)
+    read, count = READERS[scope](caller)
     sort = chosen_sort(query, NEWEST_FIRST if scope == "mine" and not wanted else BY_START)
     # Only the owner's index and the one on starts_at have an order that a page can begin in.
     if sort.field == "_id" and (wanted or scope == "all"):
         raise invalid("/sort", "Events of scope all, or filtered by starts_at, are sorted by starts_at.")
-    read = partial(events.list_events_of_owner, caller.user_id) if scope == "mine" else events.list_all_events
     binding = f"events {scope} {caller.user_id} {sort.name} {wanted}"
-    page = collect(read, wanted, sort, position_in(query, binding), query["limit"])
-    return page_response(page, EVENTS.dump, binding)
+    estimate = events.estimate_events if scope == "all" and not wanted else None
+    listing = lists.Listing("events", read, count, wanted, sort, binding, estimate=estimate)
+    return lists.answer(listing, query, EVENTS.dump)
 
 
 add_routes(blueprint, EVENTS)

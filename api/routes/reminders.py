@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from .. import lists
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
-from ..paging import Sort, chosen_sort, collect
+from ..paging import Sort, chosen_sort
 from ..resources import REMINDERS
-from ..responses import page_response, position_in
 from ..schemas import reminders as shapes
 from ..schemas.lists import page_of
 from ..store import reminders
@@ -32,10 +32,10 @@ NEWEST_FIRST = Sort("_id", descending=True)
 )
 def list_reminders(caller: Principal, query: dict[str, Any]) -> Response:
     sort = chosen_sort(query, NEWEST_FIRST)
-    binding = f"reminders {caller.user_id} {sort.name}"
     read = partial(reminders.list_reminders_of_owner, caller.user_id)
-    page = collect(read, [], sort, position_in(query, binding), query["limit"])
-    return page_response(page, REMINDERS.dump, binding)
+    count = partial(reminders.count_reminders_of_owner, caller.user_id)
+    listing = lists.Listing("reminders", read, count, [], sort, f"reminders {caller.user_id} {sort.name}")
+    return lists.answer(listing, query, REMINDERS.dump)
 
 
 add_routes(blueprint, REMINDERS)

@@ -4,7 +4,7 @@ from marshmallow import fields
 
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, OwnedId, Text
-from .filters import Filter, query_schema
+from .filters import Filter, page_parameters, query_schema
 
 STARTS_AT, ENDS_AT = {"example": "2030-12-31T20:00:00Z"}, {"example": "2030-12-31T23:00:00Z"}
 VENUE, ADDRESS = {"example": "Event Venue"}, {"example": "Event Address"}
@@ -57,6 +57,7 @@ EventQuery = query_schema(
             "all",
             load_default="mine",
             metadata={"description": "`mine`: of the caller; `all`: of everybody (admin)."},
-        )
+        ),
+        **page_parameters(Event),
     },
 )

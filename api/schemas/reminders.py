@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from .. import ids, schedules, times
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, OwnedId, Text, TimeZone
-from .filters import query_schema
+from .filters import page_parameters, query_schema
 
 # Shorter ones would be a nuisance; longer ones are a mistake.
 MIN_EVERY_S, MAX_EVERY_S = 60, 366 * 24 * 3600
@@ -119,4 +119,4 @@ class Reminder(Strict):
     version = Int(1)
 
 
-ReminderQuery = query_schema("ReminderQuery", (), ("id",), {})
+ReminderQuery = query_schema("ReminderQuery", (), ("id",), page_parameters(Reminder))

@@ -11,12 +11,20 @@ query = queries_of("events")
 
 EVENTS = owned_queries("events", "event")
 insert_event, list_events_of_owner = EVENTS.insert_item, EVENTS.list_items_of_owner
-delete_events_of_owner = EVENTS.delete_items_of_owner
+count_events_of_owner, delete_events_of_owner = EVENTS.count_items_of_owner, EVENTS.delete_items_of_owner
 
 
 @query
-def list_all_events(events: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
-    return list(events.find(all_of({}, clauses)).sort(sort).limit(limit))
+def list_all_events(
+    events: Documents, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
+) -> list[Document]:
+    return list(events.find(all_of({}, clauses)).sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_all_events(events: Documents, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return events.count_documents(all_of({}, clauses), limit=most)
 
 
 @query

@@ -135,9 +135,26 @@ def test_lists_are_in_order_both_ways(api: Services, boss: Caller) -> None:
     assert set(made) <= set(everybodys)
 
 
+def test_events_are_paged_by_offset_and_counted(api: Services, boss: Caller) -> None:
+    """As data providers of dashboards do it; and with some fields alone."""
+    who = sign_up(api.url)
+    made = [make(who, starts_at=f"2030-01-0{day}T00:00:00Z")["id"] for day in (1, 2, 3)]
+
+    answer = who.get("/events", params={"offset": 1, "limit": 1, "sort": "starts_at", "fields": "venue"})
+
+    assert ok(answer)["data"] == [{"id": made[1], "venue": "Town hall"}]
+    assert answer.headers["Content-Range"] == "events 1-1/3"
+    late = {"starts_at__gt": "2030-01-01T00:00:00Z", "count": "exact"}
+    assert who.get("/events", params=late).headers["X-Total-Count"] == "2"
+    everybodys = boss.get("/events", params={"scope": "all", "count": "estimated"})
+    assert int(everybodys.headers["X-Total-Count"]) >= 3
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        {"offset": "1", "cursor": "x"},
+        {"fields": "owner"},
         {"sort": "title"},
         {"sort": "id", "starts_at__gt": "2030-01-01T00:00:00Z"},
         {"starts_at": "2030-01-01T00:00:00Z"},

@@ -41,6 +41,7 @@ BY_DUE = [("due_at", 1), ("_id", 1)]
 # The arguments of each query; none of them finds or changes anything that another test needs.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "events.count_events_of_owner": (ID, [], 10),
+    "events.count_all_events": ([], 10),
     "events.delete_event": (ID, OTHER, {"version": {"$in": [1]}}),
     "events.delete_events_of_owner": (ID,),
     "events.estimate_events": (),
