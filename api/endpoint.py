@@ -52,7 +52,8 @@ class Endpoint:
     """A route's contract.
 
     `answers` maps each status of success to a schema, or None for an empty body. `problems` are the codes of `errors`
-    that belong to this route in particular; those that its other fields imply are added by `openapi`.
+    that belong to this route in particular; those that its other fields imply are added by `openapi`. `media` are the
+    types of an answer that is not JSON.
     """
 
     summary: str
@@ -62,6 +63,7 @@ class Endpoint:
     query: type[Schema] | None = None
     answers: Mapping[int, type[Schema] | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
     conditional: bool = False
     idempotent: bool = False
     example: Mapping[str, Any] | None = None

@@ -176,6 +176,8 @@ def _answer(status: int, schema: type[Schema] | None, contract: Endpoint) -> dic
     answer: dict[str, Any] = {"description": texts[status]}
     if schema:
         answer["content"] = {"application/json": {"schema": schema}}
+    if contract.media:
+        answer["content"] = {media: {"schema": {"type": "string"}} for media in contract.media}
     headers = _headers(contract)
     if headers:
         answer["headers"] = headers

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import bulk, lists, task_lists
+from .. import bulk, exports, lists, task_lists
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
 from ..paging import Page
@@ -32,6 +32,22 @@ def list_tasks(caller: Principal, query: dict[str, Any]) -> Response:
         found = task_lists.by_id(caller, query)
         return page_response(Page(found, len(query["id"]), None), lists.sparse(TASKS.dump, query.get("fields")), "")
     return lists.answer(task_lists.plan(caller, query), query, TASKS.dump)
+
+
+@blueprint.get("/tasks/export")
+@endpoint(
+    Endpoint(
+        "Take a whole list of tasks as a file",
+        kind=Kind.LIST,
+        query=shapes.TaskExportQuery,
+        answers={200: None},
+        problems=("forbidden",),
+        media=("text/csv", "application/x-ndjson"),
+    )
+)
+def export_tasks(caller: Principal, query: dict[str, Any]) -> Response:
+    columns = list(shapes.Task().fields)
+    return exports.answer(task_lists.plan(caller, query), columns, TASKS.dump, query["format"])
 
 
 @blueprint.post("/tasks/search")

@@ -57,9 +57,13 @@ def parameter(field: str, asked: str) -> str:
 
 
 def query_schema(
-    name: str, filters: Sequence[Filter], sorts: Sequence[str], extra: Mapping[str, fields.Field]
+    name: str,
+    filters: Sequence[Filter],
+    sorts: Sequence[str],
+    extra: Mapping[str, fields.Field],
+    is_paged: bool = True,
 ) -> type[Schema]:
-    """The schema of a list's query string."""
+    """The schema of a list's query string; one that is not paged is shown as a whole."""
     named: dict[str, fields.Field] = dict(extra)
     for each in filters:
         for operator in each.operators:
@@ -67,8 +71,9 @@ def query_schema(
     signed = [sign + sort for sort in sorts for sign in ("", "-")]
     named["sort"] = Choice(*signed, metadata={"description": "`-` sorts downwards. The id decides between equals."})
     named["order"] = Choice("asc", "desc", metadata={"description": "The direction of a `sort` without a sign."})
-    named["limit"] = QueryInt(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
-    named["cursor"] = Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."})
+    if is_paged:
+        named["limit"] = QueryInt(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
+        named["cursor"] = Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."})
     made: type[Schema] = Strict.from_dict(named, name=name)
     return made
 

@@ -82,20 +82,25 @@ TASK_FILTERS = (
 TASK_SORTS = ("id", "due_at", "priority")
 TASK_SCOPES = ("mine", "assigned", "project", "all")
 
+# Whose tasks.
+TASK_SCOPE: dict[str, fields.Field] = {
+    "scope": Choice(
+        *TASK_SCOPES,
+        metadata={
+            "description": "`mine` (default): of the caller; `assigned`: to them; `project`: of `project_id`; "
+            "`all`: of everybody (admin)."
+        },
+    ),
+    "project_id": Id(metadata={"description": "The project of `scope=project`."}),
+    "assignee_id": PersonId(metadata={"description": "`me` is scope `assigned`; somebody else is for admins."}),
+}
+
 TaskQuery = query_schema(
     "TaskQuery",
     TASK_FILTERS,
     TASK_SORTS,
     {
-        "scope": Choice(
-            *TASK_SCOPES,
-            metadata={
-                "description": "`mine` (default): of the caller; `assigned`: to them; `project`: of `project_id`; "
-                "`all`: of everybody (admin)."
-            },
-        ),
-        "project_id": Id(metadata={"description": "The project of `scope=project`."}),
-        "assignee_id": PersonId(metadata={"description": "`me` is scope `assigned`; somebody else is for admins."}),
+        **TASK_SCOPE,
         "id": fields.List(
             PublicId(),
             validate=Length(1, MAX_IDS),
@@ -103,6 +108,16 @@ TaskQuery = query_schema(
         ),
         **page_parameters(Task),
     },
+)
+
+EXPORT_FORMS = ("csv", "ndjson")
+
+TaskExportQuery = query_schema(
+    "TaskExportQuery",
+    TASK_FILTERS,
+    TASK_SORTS,
+    {**TASK_SCOPE, "format": Choice(*EXPORT_FORMS, load_default="csv")},
+    is_paged=False,
 )
 
 _TEXT = ("eq", "neq", "in", "like")
