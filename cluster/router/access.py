@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 LOGIN_LIMIT_S = 10.0
 CLUSTER = "cluster"
+# Every collection of every database: a privilege on one database is not enough.
+EVERYTHING = ("", "")
 
 
 @dataclass(frozen=True)
@@ -181,64 +183,3 @@ class Login:
 
     def forget_privileges(self) -> None:
         self._cache.forget()
-
-
-def needs_of_pipeline(db: str, collection: str, pipeline: Any) -> list[Need]:
-    """What an aggregation needs: reading its source and every other collection that its stages read or write."""
-    if not isinstance(pipeline, list) or not all(isinstance(stage, Mapping) and len(stage) for stage in pipeline):
-        raise CommandError("TypeMismatch", "Each element of the 'pipeline' array must be an object")
-    first = next(iter(pipeline[0])) if pipeline else ""
-    needs = [_need_of_source(first, db, collection)]
-    for stage in pipeline:
-        name, value = next(iter(stage.items()))
-        needs += _needs_of_stage(db, name, value)
-    return needs
-
-
-SOURCE_ACTIONS = {"$collStats": "collStats", "$indexStats": "indexStats", "$changeStream": "changeStream"}
-CLUSTER_SOURCES = {"$currentOp": "inprog", "$shardedDataDistribution": "shardedDataDistribution",
-                   "$listSessions": "listSessions", "$listLocalSessions": "listSessions"}  # fmt: skip
-
-
-def _need_of_source(stage: str, db: str, collection: str) -> Need:
-    if stage in CLUSTER_SOURCES:
-        return Need(CLUSTER_SOURCES[stage], CLUSTER)
-    return Need(SOURCE_ACTIONS.get(stage, "find"), (db, collection))
-
-
-def _needs_of_stage(db: str, name: str, value: Any) -> list[Need]:
-    if name == "$out":
-        target = _target(db, value, "coll")
-        return [Need("insert", target), Need("remove", target)]
-    if name == "$merge":
-        target = _target(db, value["into"] if isinstance(value, Mapping) else value, "coll")
-        return [Need("insert", target), Need("update", target)]
-    if name in ("$lookup", "$graphLookup"):
-        return _nested(db, value.get("from"), value.get("pipeline"))
-    if name == "$unionWith":
-        return (
-            _nested(db, value, None)
-            if isinstance(value, str)
-            else _nested(db, value.get("coll"), value.get("pipeline"))
-        )
-    if name == "$facet":
-        return [
-            need
-            for inner in value.values()
-            for stage in inner
-            for need in _needs_of_stage(db, *next(iter(stage.items())))
-        ]
-    return []
-
-
-def _target(db: str, value: Any, field: str) -> tuple[str, str]:
-    return (value.get("db", db), value[field]) if isinstance(value, Mapping) else (db, value)
-
-
-def _nested(db: str, source: Any, pipeline: Any) -> list[Need]:
-    needs = []
-    if source is not None:
-        needs.append(Need("find", _target(db, source, "coll")))
-    if pipeline:
-        needs += [need for stage in pipeline for need in _needs_of_stage(db, *next(iter(stage.items())))]
-    return needs

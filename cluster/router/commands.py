@@ -12,17 +12,18 @@ from . import (
     process,
     ranges,
     reads,
+    sessions,
     shapes,
     statistics,
     transactions,
     upkeep,
     writes,
 )
-from .access import CLUSTER, Need, needs_of_pipeline
+from .access import CLUSTER, Need
 from .errors import CommandError
+from .granting import Needs, of_grant, of_info, of_replacing, of_update_user
 from .operation import Operation
-
-Needs = Callable[[Operation], Sequence[Need]]
+from .pipelines import needs_of_pipeline
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ def nothing(op: Operation) -> Sequence[Need]:
 
 def on_collection(*actions: str) -> Needs:
     return lambda op: [Need(action, (op.db, op.collection)) for action in actions]
+
+
+def of_view(action: str) -> Needs:
+    """`action` on the collection; for a view also what reading through it would need, else it would open any door."""
+
+    def needs(op: Operation) -> Sequence[Need]:
+        source = op.body.get("viewOn")
+        through = needs_of_pipeline(op.db, str(source), op.body.get("pipeline") or []) if source else []
+        return [*on_collection(action)(op), *through]
+
+    return needs
 
 
 def on_namespace(*actions: str) -> Needs:
@@ -113,6 +125,7 @@ def of_explain(op: Operation) -> Sequence[Need]:
         raise CommandError("FailedToParse", "explain needs a command")
     explained = Operation(op.router, {**dict(inner.items()), "$db": op.db}, op.login)
     needs = command_of(explained.name).needs
+    shapes.check(explained.body)
     return needs(explained) if needs else ()
 
 
@@ -137,8 +150,8 @@ def _zone(internal: str) -> Command:
     return Command(metadata.as_configsvr(internal), lambda op: [Need("update", ("config", "shards"))])
 
 
-def _users(*actions: str) -> Command:
-    return Command(metadata.user_command, on_database(*actions))
+def _users(needs: Needs) -> Command:
+    return Command(metadata.user_command, needs)
 
 
 _hello = Command(process.hello, None)
@@ -162,12 +175,12 @@ COMMANDS: dict[str, Command] = {
     "connectionStatus": Command(process.connection_status, None),
     "whatsmyuri": Command(process.whats_my_uri, None),
     "isdbgrid": Command(process.is_db_grid, None),
-    "startSession": Command(process.start_session, nothing),
-    "refreshSessions": Command(process.refresh_sessions, nothing),
-    "endSessions": Command(process.end_sessions, nothing),
-    "killSessions": Command(process.kill_sessions, nothing),
-    "killAllSessions": Command(process.kill_sessions, on_cluster("killAnySession")),
-    "killAllSessionsByPattern": Command(process.kill_sessions, on_cluster("killAnySession")),
+    "startSession": Command(sessions.start_session, nothing),
+    "refreshSessions": Command(sessions.refresh_sessions, nothing),
+    "endSessions": Command(sessions.end_sessions, nothing),
+    "killSessions": Command(sessions.kill_sessions, nothing),
+    "killAllSessions": Command(sessions.kill_sessions, on_cluster("killAnySession")),
+    "killAllSessionsByPattern": Command(sessions.kill_sessions, on_cluster("killAnySession")),
     # documents
     "find": Command(reads.find, on_collection("find"), in_transaction=True),
     "aggregate": Command(reads.aggregate, of_aggregate, in_transaction=True),
@@ -187,11 +200,11 @@ COMMANDS: dict[str, Command] = {
     "listDatabases": Command(metadata.list_databases, nothing),
     "listCollections": Command(metadata.list_collections, of_list_collections),
     "listIndexes": Command(metadata.list_indexes, on_collection("listIndexes")),
-    "create": Command(metadata.create, on_collection("createCollection")),
+    "create": Command(metadata.create, of_view("createCollection")),
     "createIndexes": Command(metadata.create_indexes, on_collection("createIndex")),
     "dropIndexes": _drop_indexes,
     "deleteIndexes": _drop_indexes,
-    "collMod": Command(metadata.on_primary_shard("_shardsvrCollMod"), on_collection("collMod")),
+    "collMod": Command(metadata.on_primary_shard("_shardsvrCollMod"), of_view("collMod")),
     "drop": Command(metadata.on_primary_shard("_shardsvrDropCollection"), on_collection("dropCollection")),
     "dropDatabase": Command(metadata.drop_database, on_database("dropDatabase")),
     "renameCollection": Command(upkeep.rename_collection, of_rename),
@@ -231,22 +244,22 @@ COMMANDS: dict[str, Command] = {
     "updateZoneKeyRange": Command(metadata.as_configsvr("_configsvrUpdateZoneKeyRange"),
                                   on_namespace("enableSharding")),
     # users, roles, settings
-    "createUser": _users("createUser", "grantRole"),
-    "updateUser": _users("changeCustomData", "changePassword", "grantRole", "revokeRole"),
-    "dropUser": _users("dropUser"),
-    "dropAllUsersFromDatabase": _users("dropUser"),
-    "grantRolesToUser": _users("grantRole"),
-    "revokeRolesFromUser": _users("revokeRole"),
-    "createRole": _users("createRole", "grantRole"),
-    "updateRole": _users("revokeRole", "grantRole"),
-    "dropRole": _users("dropRole"),
-    "dropAllRolesFromDatabase": _users("dropRole"),
-    "grantPrivilegesToRole": _users("grantRole"),
-    "revokePrivilegesFromRole": _users("revokeRole"),
-    "grantRolesToRole": _users("grantRole"),
-    "revokeRolesFromRole": _users("revokeRole"),
-    "usersInfo": Command(metadata.on_config, on_database("viewUser")),
-    "rolesInfo": Command(metadata.on_config, on_database("viewRole")),
+    "createUser": _users(of_grant("createUser")),
+    "updateUser": _users(of_update_user),
+    "dropUser": _users(on_database("dropUser")),
+    "dropAllUsersFromDatabase": _users(on_database("dropUser")),
+    "grantRolesToUser": _users(of_grant()),
+    "revokeRolesFromUser": _users(of_grant(of_roles="revokeRole")),
+    "createRole": _users(of_grant("createRole")),
+    "updateRole": _users(of_replacing),
+    "dropRole": _users(on_database("dropRole")),
+    "dropAllRolesFromDatabase": _users(on_database("dropRole")),
+    "grantPrivilegesToRole": _users(of_grant()),
+    "revokePrivilegesFromRole": _users(of_grant(of_roles="revokeRole")),
+    "grantRolesToRole": _users(of_grant()),
+    "revokeRolesFromRole": _users(of_grant(of_roles="revokeRole")),
+    "usersInfo": Command(metadata.on_config, of_info("viewUser")),
+    "rolesInfo": Command(metadata.on_config, of_info("viewRole")),
     "invalidateUserCache": Command(metadata.invalidate_user_cache, on_cluster("invalidateUserCache")),
     "setDefaultRWConcern": Command(metadata.set_default_rw_concern, on_cluster("setDefaultRWConcern")),
     "getDefaultRWConcern": Command(metadata.on_config, on_cluster("getDefaultRWConcern")),

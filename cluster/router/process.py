@@ -6,16 +6,14 @@ import os
 import platform
 import socket
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from bson import Binary, Int64
+from bson import Int64
 
-from .continuing import close_cursor
 from .errors import CommandError
 from .operation import Operation
-from .shards import Retry, checked
+from .shards import Retry
 from .wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES
 
 # MongoDB 6.0, the servers for which the stand-in knows the internal commands.
@@ -89,46 +87,6 @@ def connection_status(op: Operation) -> dict[str, Any]:
         if op.body.get("showPrivileges"):
             info["authenticatedUserPrivileges"] = found.get("inheritedPrivileges", [])
     return {"authInfo": info, "ok": 1.0}
-
-
-def end_sessions(op: Operation) -> dict[str, Any]:
-    """`endSessions`: shards end sessions that are not used; here their transactions are forgotten."""
-    for session in op.body[op.name]:
-        op.router.transactions.forget(bytes(session["id"]) + bytes(op.session_uid))
-    return {"ok": 1.0}
-
-
-def start_session(op: Operation) -> dict[str, Any]:
-    return {"id": {"id": Binary.from_uuid(uuid.uuid4())}, "timeoutMinutes": SESSION_TIMEOUT_MINUTES, "ok": 1.0}
-
-
-def refresh_sessions(op: Operation) -> dict[str, Any]:
-    return {"ok": 1.0}
-
-
-def kill_sessions(op: Operation) -> dict[str, Any]:
-    """`killSessions`, `killAllSessions`, ...: on every shard; with them end the router's own cursors of the user."""
-    body = op.forwarded(**{"$db": "admin"})
-    body.pop("lsid", None)
-    if op.name == "killSessions":
-        body["killSessions"] = [{"id": session["id"], "uid": op.session_uid} for session in op.body["killSessions"]]
-    if op.name == "killAllSessions":
-        _require_users(op)
-    for shard in op.grid.shards.values():
-        checked(op.grid.call(shard, body, op.deadline, Retry.IDEMPOTENT))
-    ids = [session["id"] for session in op.body["killSessions"]] if op.name == "killSessions" else None
-    for cursor in op.router.cursors.of_owner(op.login.identity):
-        if not ids or (cursor.lsid and cursor.lsid["id"] in ids):
-            close_cursor(op, cursor)
-    return {"ok": 1.0}
-
-
-def _require_users(op: Operation) -> None:
-    """Raises: CommandError UserNotFound for a user that is named and does not exist."""
-    for user in op.body[op.name]:
-        named = {"user": user["user"], "db": user["db"]}
-        if not op.on_config({"usersInfo": named, "$db": "admin"}, Retry.IDEMPOTENT).get("users"):
-            raise CommandError("UserNotFound", f'User "{user["user"]}@{user["db"]}" not found')
 
 
 def server_status(op: Operation) -> dict[str, Any]:

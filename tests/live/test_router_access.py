@@ -174,3 +174,67 @@ def test_scripts_are_not_run(admin_client: MongoClient[Any]):
                     [{"$project": {"x": {"$function": {"body": "function() {}", "args": [], "lang": "js"}}}}]
                 )
             )
+
+
+@pytest.fixture
+def user_admin(cluster: LocalCluster, admin_client: MongoClient[Any]) -> Iterator[MongoClient[Any]]:
+    """Who manages the users and roles of the scratch database, and may make views there, and nothing else."""
+    name = f"keeper_{uuid.uuid4().hex[:8]}"
+    views = {"resource": {"db": DATABASE, "collection": "keepers_view"}, "actions": ["find", "createCollection"]}
+    scratch = admin_client[DATABASE]
+    scratch.command("createRole", name, privileges=[views], roles=["userAdmin"])
+    scratch.command("createUser", name, pwd="long enough", roles=[name])
+    address = cluster.cluster.routers[0].address
+    with MongoClient[Any](address, username=name, password="long enough", authSource=DATABASE) as client:
+        yield client
+    scratch.command("dropUser", name)
+    scratch.command("dropRole", name)
+
+
+def test_nobody_hands_out_what_belongs_to_another_database(user_admin: MongoClient[Any]):
+    """Not to a new user, not to itself, not by a role."""
+    mine, me = user_admin[DATABASE], user_admin.options.pool_options._credentials.username
+    root = {"role": "root", "db": "admin"}
+    everything = {"resource": {"db": "", "collection": ""}, "actions": ["find"]}
+    for call in (
+        lambda: mine.command("createUser", "puppet", pwd="long enough", roles=[root]),
+        lambda: mine.command("grantRolesToUser", me, roles=[root]),
+        lambda: mine.command("updateUser", me, roles=[root]),
+        lambda: mine.command("createRole", "puppet", privileges=[], roles=[root]),
+        lambda: mine.command("createRole", "puppet", privileges=[everything], roles=[]),
+        lambda: mine.command("grantRolesToRole", me, roles=[root]),
+        lambda: mine.command("grantPrivilegesToRole", me, privileges=[everything]),
+    ):
+        assert code_of(call) == UNAUTHORIZED
+    mine.command("createUser", "puppet", pwd="long enough", roles=["read"])
+    mine.command("dropUser", "puppet")
+
+
+def test_users_of_another_database_are_not_shown(user_admin: MongoClient[Any], guest: MongoClient[Any]):
+    """But everybody sees itself."""
+    mine = user_admin[DATABASE]
+    assert len(mine.command("usersInfo", 1)["users"]) == 1
+    other = {"user": "shardboard_admin_a", "db": "admin"}
+    for wanted in (other, [other], {"forAllDBs": True}):
+        assert code_of(lambda wanted=wanted: mine.command("usersInfo", wanted, showCredentials=True)) == UNAUTHORIZED
+    name = guest.options.pool_options._credentials.username
+    assert guest.admin.command("usersInfo", name)["users"][0]["user"] == name
+
+
+def test_a_view_opens_no_door(user_admin: MongoClient[Any]):
+    """Who may not read a collection may not make a view of it."""
+    mine = user_admin[DATABASE]
+    assert code_of(lambda: mine.command("create", "keepers_view", viewOn="secrets", pipeline=[])) == UNAUTHORIZED
+
+
+def test_a_stream_of_the_whole_cluster_needs_the_whole_cluster(
+    cluster: LocalCluster, admin_client: MongoClient[Any], guest: MongoClient[Any]
+):
+    """To read `admin` is not enough."""
+    name = guest.options.pool_options._credentials.username
+    admin_client.admin.command("grantRolesToUser", name, roles=[{"role": "read", "db": "admin"}])
+    router_client(cluster, 0).admin.command("invalidateUserCache")
+    assert guest.admin.things.find_one() is None
+    with pytest.raises(OperationFailure) as caught:
+        guest.watch()
+    assert caught.value.code == UNAUTHORIZED
