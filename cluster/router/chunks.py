@@ -60,7 +60,10 @@ class Table:
         return self.owners[bisect.bisect_right(self.lows, self.place_of(document)) - 1]
 
     def place_of(self, document: Mapping[str, Any]) -> Bound:
-        """Where a document's shard key stands among the chunks' bounds."""
+        """Where a document's shard key stands among the chunks' bounds.
+
+        Raises: UnsupportedKey for a key that holds a list.
+        """
         return tuple(_place(kind, field_of(document, name)) for name, kind in self.key)
 
     def shards_for(self, query: Mapping[str, Any]) -> list[str]:
@@ -95,6 +98,8 @@ class Table:
 
 
 def _place(kind: Any, value: Any) -> tuple[int, Any]:
+    if isinstance(value, list):
+        raise UnsupportedKey("a list in a shard key")
     return ordered(hash_of(value)) if kind == "hashed" else ordered(value)
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
-
 from .errors import CODES
-from .keys import UnsupportedKey, ordered
+from .keys import ordered
 from .operation import Operation, latest, owners, reply_of
 from .reads import through_cluster
 from .shards import Retry, checked
@@ -91,9 +89,5 @@ def _union(lists: Sequence[Sequence[Any]]) -> list[Any]:
         return list(lists[0])
     found: dict[Any, Any] = {}
     for value in (value for values in lists for value in values):
-        try:
-            found.setdefault(ordered(value), value)
-        except UnsupportedKey:
-            raw = value.raw if isinstance(value, RawBSONDocument) else repr(value)
-            found.setdefault((20, raw), value)
+        found.setdefault(ordered(value), value)
     return [found[place] for place in sorted(found)]

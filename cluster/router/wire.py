@@ -33,7 +33,8 @@ RAW: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument, tz_aware=False, datetime_conversion=DatetimeConversion.DATETIME_MS
 )
 # The commands that carry their bulk in a document sequence (section kind 1), and its name.
-SEQUENCES = {"insert": "documents", "update": "updates", "delete": "deletes"}
+SEQUENCES = {"insert": "documents", "update": "updates", "delete": "deletes",
+             "clusterInsert": "documents", "clusterUpdate": "updates", "clusterDelete": "deletes"}  # fmt: skip
 
 
 class ProtocolError(Exception):

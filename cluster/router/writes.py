@@ -15,12 +15,17 @@ from bson.raw_bson import RawBSONDocument
 
 from .chunks import Database, Table
 from .errors import GOING_AWAY, NOT_PRIMARY, STALE, CommandError
+from .keys import UnsupportedKey
 from .operation import STALE_TRIES, Operation, latest, owners
 from .shards import MemberError, Reply, Retry
 from .wire import RAW, SEQUENCES
 
 CLUSTER_NAMES = {"insert": "clusterInsert", "update": "clusterUpdate", "delete": "clusterDelete"}
 MAX_STATEMENTS = 100_000
+# A client may fill a message; a member's must also hold a version, and a number for each statement.
+MAX_BATCH_BYTES = 32_000_000
+
+Batch = tuple[tuple[str, ...], list[int]]
 
 
 def write(op: Operation) -> dict[str, Any]:
@@ -83,8 +88,8 @@ class _Batches:
                 stale += self._take(indexes, reply)
             return sorted(set(stale))
         done: set[int] = set()
-        for shard, indexes in batches:
-            stale = self._take(indexes, self._send(where, shard, indexes))
+        for shards, indexes in batches:
+            stale = self._take(indexes, self._send(where, shards, indexes))
             if stale:
                 return [index for index in pending if index not in done and index >= stale[0]]
             done.update(indexes)
@@ -92,23 +97,32 @@ class _Batches:
                 return []
         return []
 
-    def _grouped(self, where: Table | Database, pending: list[int]) -> list[tuple[str, list[int]]]:
-        """Batches as `(shard, indexes)`: runs of one shard when ordered, else one a shard."""
-        batches: list[tuple[str, list[int]]] = []
-        by_shard: dict[str, list[int]] = {}
-        for index in pending:
-            for shard in self._targets(where, self.items[index]):
-                if self.ordered and (not batches or batches[-1][0] != shard):
-                    batches.append((shard, []))
-                target = batches[-1][1] if self.ordered else by_shard.setdefault(shard, [])
-                target.append(index)
-        return batches if self.ordered else list(by_shard.items())
+    def _grouped(self, where: Table | Database, pending: list[int]) -> list[Batch]:
+        """Batches as `(shards, indexes)`: runs of one shard when ordered, else as few as may be for each shard.
 
-    def _targets(self, where: Table | Database, item: Mapping[str, Any]) -> list[str]:
+        One document that may be on any of several shards is a batch of its own: the first that has it is the last.
+        """
+        batches: list[Batch] = []
+        latest_of: dict[tuple[str, ...], tuple[list[int], int]] = {}
+        for index in pending:
+            item = self.items[index]
+            for shards in self._targets(where, item):
+                size = len(item.raw) if isinstance(item, RawBSONDocument) else 0
+                last, filled = latest_of.get(shards, ([], 0))
+                is_last = last and (not self.ordered or batches[-1][1] is last)
+                if not is_last or len(shards) > 1 or filled + size > MAX_BATCH_BYTES:
+                    last, filled = [], 0
+                    batches.append((shards, last))
+                last.append(index)
+                latest_of[shards] = last, filled + size
+        return batches
+
+    def _targets(self, where: Table | Database, item: Mapping[str, Any]) -> list[tuple[str, ...]]:
+        """Who is sent a statement; of a tuple only one, whichever has the document."""
         if isinstance(where, Database):
-            return [where.primary]
+            return [(where.primary,)]
         if self.op.name == "insert":
-            return [where.shard_of(item)]
+            return [(_shard_of(where, item),)]
         query, collation = item["q"], item.get("collation")
         is_multi = item.get("multi") or (self.op.name == "delete" and item.get("limit") == 0)
         if item.get("upsert") and not where.pins_whole_key(query):
@@ -119,14 +133,20 @@ class _Batches:
         if len(shards) > 1 and not is_multi and not by_id:
             raise CommandError("InvalidOptions", f"{self.op.name} of one document on a sharded collection must contain "
                                f"an exact match on _id or on the shard key ({', '.join(where.fields)})")  # fmt: skip
-        return shards
+        return [tuple(shards)] if shards and not is_multi else [(shard,) for shard in shards]
 
-    def _send(self, where: Table | Database, shard: str, indexes: list[int]) -> Reply:
+    def _send(self, where: Table | Database, shards: tuple[str, ...], indexes: list[int]) -> Reply:
+        """The first reply that says something: a shard that has become stale since the one before says so."""
         body = self.op.with_write_concern(self.op.forwarded())
         body[SEQUENCES[self.op.name]] = [self.items[index] for index in indexes]
         if self.op.is_retryable:
             body["stmtIds"] = indexes
-        return self.op.on_shard(shard, body, where, Retry.IDEMPOTENT if self.op.is_retryable else Retry.NEVER)
+        retry = Retry.IDEMPOTENT if self.op.is_retryable else Retry.NEVER
+        for shard in shards:
+            reply = self.op.on_shard(shard, body, where, retry)
+            if reply.get("n") or reply.get("writeErrors") or not reply.get("ok"):
+                break
+        return reply
 
     def _take(self, indexes: list[int], reply: Reply) -> list[int]:
         """Add a reply up; answers the indexes in it that must be sent again: the range, or the primary, has moved."""
@@ -167,6 +187,14 @@ class _Batches:
                 if name in reply:
                     merged[name] = reply[name]
         return {**merged, "ok": 1.0, **latest(self.replies)}
+
+
+def _shard_of(where: Table, document: Mapping[str, Any]) -> str:
+    try:
+        return where.shard_of(document)
+    except UnsupportedKey as error:
+        raise CommandError("ShardKeyNotFound", f"the shard key ({', '.join(where.fields)}) of a document cannot be "
+                           f"placed: {error}") from error  # fmt: skip
 
 
 def find_and_modify(op: Operation) -> dict[str, Any]:

@@ -6,16 +6,17 @@ import uuid
 from typing import Any
 
 import pytest
-from bson import Binary, Int64, ObjectId
+from bson import Binary, Code, Decimal128, Int64, MinKey, ObjectId, Timestamp
 from pymongo import MongoClient, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
-from scratch import BY_OWNER, chunks, move_chunk, one_id_each, owner_of, sharded, shards_of
+from scratch import BY_OWNER, DATABASE, chunks, move_chunk, one_id_each, owner_of, router_client, sharded, shards_of
 
 from cluster.local import LocalCluster
 from cluster.roles import ADMIN
 
 MOVES = 10
+SHARD_KEY_NOT_FOUND = 61
 WRITERS = 4
 
 
@@ -85,6 +86,52 @@ def send_raw(things: Collection[Any], command: dict[str, Any]) -> dict[str, Any]
     client = things.database.client
     with client._conn_for_writes(None, "raw") as connection:  # no public call leaves lsid and txnNumber alone
         return dict(connection.command(things.database.name, {**command, "ordered": True}))
+
+
+ODD_IDS: tuple[Any, ...] = (
+    None, float("nan"), float("-inf"), 2.0**63, 1.9, Decimal128("1.5"), Decimal128("7E40"), "huge" * 9999, b"",
+    Binary(b"old", 2), True, {}, {"a": {"b": [1, None]}}, Code("f"), Code("f", {"x": 1}), Timestamp(5, 6), MinKey(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["hashed", 1])
+def test_an_odd_id_is_found_where_it_was_put(admin_client: MongoClient[Any], kind: Any):
+    """Of every type, alone and among all; the ranges lie on both shards and are bounded by odd values too."""
+    with sharded(admin_client, {"_id": kind}) as things:
+        if kind == 1:
+            bounds = [None, -1e9, Decimal128("2.5"), "a", {"a": 1}, b"\1", True, Timestamp(1, 1)]
+            spread(things, [{"_id": bound} for bound in bounds])
+        for number, key in enumerate(ODD_IDS):
+            things.insert_one({"_id": key, "number": number})
+            assert things.count_documents({"number": number}) == 1, key
+            assert [found["number"] for found in things.find({"_id": key})] == [number], key
+            assert things.update_one({"_id": key}, {"$set": {"seen": True}}).matched_count == 1, key
+        assert len(things.distinct("_id")) == len(ODD_IDS)
+
+
+def spread(things: Collection[Any], bounds: list[Any]) -> None:
+    """Split a collection at keys, and give every second range to the other shard."""
+    client = things.database.client
+    for bound in bounds:
+        client.admin.command("split", things.full_name, middle=bound)
+    ranges = sorted(chunks(client, things), key=lambda chunk: chunk["lastmod"].inc)
+    for chunk in ranges[::2]:
+        move_away(client, things, chunk)
+
+
+def move_away(client: MongoClient[Any], things: Collection[Any], chunk: dict[str, Any]) -> None:
+    """To the other shard."""
+    move_chunk(client, things, chunk, next(shard for shard in shards_of(client) if shard != chunk["shard"]))
+
+
+@pytest.mark.parametrize("kind", ["hashed", 1])
+def test_a_list_as_a_shard_key_is_refused(admin_client: MongoClient[Any], kind: Any):
+    """By an error that says so."""
+    with sharded(admin_client, {"key": kind}) as things:
+        with pytest.raises(OperationFailure) as caught:
+            things.insert_one({"key": [1, 2]})
+        assert caught.value.code == SHARD_KEY_NOT_FOUND
+        assert things.count_documents({}) == 0
 
 
 def test_errors_of_an_ordered_batch_carry_the_callers_index(admin_client: MongoClient[Any]):
@@ -213,3 +260,38 @@ def test_a_moved_document_is_found_at_its_new_owner(admin_client: MongoClient[An
         assert things.update_one({"_id": key}, {"$set": {"n": 1}}).modified_count == 1
         assert things.find_one({"_id": key})["n"] == 1
         assert owner_of(things, {"_id": key}) == target
+
+
+@pytest.mark.parametrize("retry", [True, False])
+@pytest.mark.parametrize("size", [481, 1000])
+def test_a_bulk_as_large_as_a_message_is_written(cluster: LocalCluster, retry: bool, size: int):
+    """Beyond one document's limit, and with room for what the router adds to it."""
+    login = cluster.login(ADMIN)
+    with MongoClient[Any](
+        cluster.cluster.routers[0].address, username=login.username, password=login.password, retryWrites=retry
+    ) as client:
+        things = client[DATABASE][f"bulk_{uuid.uuid4().hex[:8]}"]
+        count = 49_000_000 // size
+        things.insert_many([{"padding": b"x" * (size - 40)} for _ in range(min(count, 100_000))])
+        assert things.count_documents({}) == min(count, 100_000)
+        things.drop()
+
+
+def test_an_update_by_id_that_finds_a_router_out_of_date_is_made_once(cluster: LocalCluster):
+    """The id is no part of the shard key, so every shard is asked: also when only the second one has moved on."""
+    everyone = range(5)
+    increments = [UpdateOne({"_id": key}, {"$inc": {"n": 1}}) for key in everyone]
+    with (
+        router_client(cluster, 0) as stale,
+        router_client(cluster, 1) as fresh,
+        sharded(fresh, {"place": 1}) as made,
+    ):
+        spread(made, [{"place": n} for n in (10, 20, 30, 40)])
+        things = stale[DATABASE][made.name]
+        things.insert_many([{"_id": key, "place": 10 * key + 5, "n": 0} for key in everyone])
+        for chunk in sorted(chunks(fresh, made), key=lambda chunk: chunk["lastmod"].time):
+            for is_ordered in (True, False):
+                move_away(fresh, made, chunk)
+                chunk = next(found for found in chunks(fresh, made) if found["min"] == chunk["min"])
+                assert things.bulk_write(increments, ordered=is_ordered).matched_count == len(increments)
+        assert {document["n"] for document in made.find()} == {2 * len(chunks(fresh, made))}

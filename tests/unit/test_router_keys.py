@@ -3,7 +3,7 @@
 import datetime
 
 import pytest
-from bson import Binary, Int64, MaxKey, MinKey, ObjectId, Timestamp
+from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
 from cluster.router.chunks import NO_CHUNKS, build_table
@@ -43,6 +43,18 @@ BY_OWNER = table(
         (1e300, 921523596458303250),
         (float("nan"), 4854801880128277513),
         (Binary(b"0123456789abcdef", 4), -5741968482829362951),
+        (2.0**63, 4532067210535695462),
+        (2.0**64, 921523596458303250),
+        (Decimal128("1.5"), 848411777775835583),
+        (Decimal128("2.5"), 848411777775835583),
+        (Decimal128("-1E40"), 4532067210535695462),
+        (Decimal128("NaN"), 4854801880128277513),
+        (Code("f"), 5961458073249776817),
+        (Code("f", {"a": 1}), -3703999343207558250),
+        ({}, 7980500913326740417),
+        ({"a": {"b": [1, "x", None]}}, 902207936210285912),
+        (Binary(b"abc", 2), 9201357337759527400),
+        (Regex("ab", "ix"), -7121821287094133560),
     ],
 )
 def test_hashes_are_those_of_the_server(value, expected):
@@ -52,15 +64,32 @@ def test_hashes_are_those_of_the_server(value, expected):
 
 def test_values_sort_as_bson_sorts_them():
     """Types first, then values within a type."""
-    values = [MinKey(), None, -5, 2.5, Int64(7), "a", "b", Binary(b"x"), OWNER, False, True, DatetimeMS(5), MaxKey()]
+    values = [
+        MinKey(), None, float("nan"), Decimal128("-Infinity"), -5, 2.5, Decimal128("2.6"), Int64(7), "a", "b",
+        {}, {"a": 1}, {"a": 1, "b": 0}, {"a": 2}, {"b": 0}, {"a": "x"}, Binary(b"x"), Binary(b"", 2), OWNER,
+        False, True, DatetimeMS(5), Regex("a"), Regex("a", "i"), Code("a"), Code("a", {}), MaxKey(),
+    ]  # fmt: skip
     assert sorted(values, key=ordered) == values
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], datetime.datetime.now(datetime.UTC)])
-def test_a_value_with_no_known_place_is_refused(value):
+def test_equal_numbers_have_one_place():
+    """Whatever their type; not a number is equal to itself."""
+    assert len({ordered(value) for value in (1, 1.0, Int64(1), Decimal128("1.0"))}) == 1
+    assert ordered(float("nan")) == ordered(Decimal128("NaN"))
+    assert ordered(True) != ordered(1)
+
+
+def test_a_value_with_no_known_place_is_refused():
     """The caller then asks every shard, which is slower and right."""
     with pytest.raises(UnsupportedKey):
-        ordered(value)
+        ordered(datetime.datetime.now(datetime.UTC))
+
+
+def test_a_list_is_no_shard_key():
+    """Nor is it where a filter asks for one: every shard is asked."""
+    with pytest.raises(UnsupportedKey):
+        HASHED.shard_of({"_id": [1]})
+    assert HASHED.shards_for({"_id": {"$eq": [1]}}) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
