@@ -53,9 +53,10 @@ class Clock:
             raise CommandError("BadValue", "$clusterTime must hold a timestamp clusterTime")
         if self._now is not None and seen <= self._now:
             return
-        signature = document.get("signature") or {}
-        key = self._key(signature.get("keyId", 0))
-        if key is None or not hmac.compare_digest(_digest(key, seen), bytes(signature.get("hash", b""))):
+        signature = document.get("signature")
+        key_id, proof = (signature.get("keyId"), signature.get("hash")) if isinstance(signature, Mapping) else (0, b"")
+        key = self._key(key_id) if isinstance(key_id, int) else None
+        if key is None or not isinstance(proof, bytes) or not hmac.compare_digest(_digest(key, seen), proof):
             raise CommandError("TimeProofMismatch", "Proof does not match the cluster time")
         self.advance(seen)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # As mongos: how often a command is targeted anew before the staleness itself is the answer.
 STALE_TRIES = 10
+MAX_TIME_MS = 2**31 - 1
 TRANSACTION_FIELDS = ("startTransaction", "autocommit", "txnNumber", "readConcern")
 
 
@@ -62,8 +63,8 @@ class Operation:
 
     def __post_init__(self) -> None:
         limit_ms = self.body.get("maxTimeMS") if self.name != "getMore" else None
-        if limit_ms is not None and (not isinstance(limit_ms, int | float) or limit_ms < 0):
-            raise CommandError("BadValue", "maxTimeMS must be a non-negative number")
+        if limit_ms is not None and (not isinstance(limit_ms, int | float) or not 0 <= limit_ms <= MAX_TIME_MS):
+            raise CommandError("BadValue", f"maxTimeMS must be a number from 0 to {MAX_TIME_MS}")
         self.deadline = time.monotonic() + (float(limit_ms) / 1000 if limit_ms else DEFAULT_LIMIT_S)
 
     @property

@@ -137,7 +137,7 @@ class ClientConnection:
         if seen is not None and self.login.user is not None:
             self.router.grid.clock.advance_from_client(seen)
         lsid = op.body.get("lsid")
-        if isinstance(lsid, Mapping) and "id" in lsid:
+        if isinstance(lsid, Mapping) and isinstance(lsid.get("id"), bytes):
             op.lsid = {"id": lsid["id"], "uid": op.session_uid}
 
     def _timed(self, reply: Mapping[str, Any]) -> dict[str, Any]:

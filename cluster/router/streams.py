@@ -41,8 +41,8 @@ TOKEN = re.compile(r"82([0-9A-F]{8})([0-9A-F]{8})[0-9A-F]+")
 
 def is_change_stream(pipeline: Any) -> bool:
     """Whether a pipeline opens a change stream."""
-    return isinstance(pipeline, list) and bool(pipeline) and isinstance(pipeline[0], Mapping) \
-        and next(iter(pipeline[0]), "") == "$changeStream"  # fmt: skip
+    first = pipeline[0] if isinstance(pipeline, list) and pipeline else None
+    return isinstance(first, Mapping) and isinstance(first.get("$changeStream"), Mapping)
 
 
 def time_of(token: str) -> Timestamp:
@@ -226,9 +226,12 @@ def _start(op: Operation, spec: Mapping[str, Any]) -> tuple[str, Timestamp]:
         if now is None:
             raise CommandError("HostUnreachable", "no member has told the cluster time yet")
         return "", Timestamp(now.time, now.inc + 1)
-    if given == ["startAtOperationTime"]:
-        return "", spec["startAtOperationTime"]
-    token = spec[given[0]].get("_data")
+    start = spec[given[0]]
+    if given == ["startAtOperationTime"] and isinstance(start, Timestamp):
+        return "", start
+    if not isinstance(start, Mapping):
+        raise CommandError("TypeMismatch", f"$changeStream.{given[0]} is the wrong type '{type(start).__name__}'")
+    token = str(start.get("_data"))
     return token, time_of(token)
 
 

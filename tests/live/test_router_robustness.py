@@ -251,3 +251,30 @@ def test_sigterm_lets_a_command_finish(router: SpareRouter):
     assert answers and answers[0]["ok"] == 1
     with pytest.raises(OSError):
         router.connect()
+
+
+WRONG: tuple[dict[str, Any], ...] = (
+    {"ping": 1, "maxTimeMS": float("inf")},
+    {"endSessions": [{"q": 1}]},
+    {"endSessions": [{"id": 8_000_000_000}]},
+    {"killSessions": [1]},
+    {"killCursors": "things", "cursors": [{}]},
+    {"update": "things", "updates": [{"q": -1, "u": {}}]},
+    {"find": "things", "filter": {"$and": [3]}},
+    {"find": "things", "skip": float("nan")},
+    {"count": "things", "limit": float("inf")},
+    {"create": "things", "viewOn": 3},
+    {"aggregate": "things", "pipeline": [{"$changeStream": 3}], "cursor": {}},
+    {"aggregate": "things", "pipeline": [{"$changeStream": {"resumeAfter": 1}}], "cursor": {}},
+    *({"aggregate": "things", "pipeline": [{stage: value}], "cursor": {}} for value in (1, {}, {"a": 1})
+      for stage in ("$lookup", "$graphLookup", "$unionWith", "$facet", "$merge", "$out")),
+    {"explain": {"count": "things", "query": 5}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", WRONG, ids=str)
+def test_a_command_of_wrong_types_is_refused(admin_client: MongoClient[Any], command: dict[str, Any]):
+    """By an error of its own: never as a failure of the router."""
+    with pytest.raises(OperationFailure) as caught:
+        admin_client["router_tests"].command(command)
+    assert caught.value.code != 1
