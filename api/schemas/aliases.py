@@ -38,6 +38,11 @@ END_OF_DAY = time(23, 59, 59)
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 
 
+def status_of(word: str) -> str | None:
+    """Our word for a status; None when it is none."""
+    return STATUS_WORDS.get(re.sub(r"[\s_-]", "", word.lower()))
+
+
 class StatusWord(Choice):
     """`Pending`, `Opened`, `Inprogress`, `In Progress`, `Completed`, and our own words."""
 
@@ -45,8 +50,7 @@ class StatusWord(Choice):
         Text.__init__(self, 50, metadata={"example": "Pending"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        word = super()._deserialize(value, attr, data, **kwargs)
-        found = STATUS_WORDS.get(re.sub(r"[\s_-]", "", word.lower()))
+        found = status_of(super()._deserialize(value, attr, data, **kwargs))
         if found is None:
             raise ValidationError("Must be Pending, Opened, Inprogress, Completed or Cancelled.")
         return found

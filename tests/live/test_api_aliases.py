@@ -126,6 +126,29 @@ def test_tasks_are_listed_as_before(api: Services) -> None:
     assert_problem(who.get("/tasks?status=Pending"), 422)
 
 
+@pytest.mark.parametrize("condition", ["OR", "AND"])
+def test_tasks_are_searched_as_before(api: Services, condition: str) -> None:
+    """Rules with the operators and the words of a status that older clients send."""
+    who = sign_up(api.url)
+    made = [
+        who.task(title=title, status=status)["id"] for title, status in (("Dig", "pending"), ("Sow", "in_progress"))
+    ]
+    who.task(title="Rest", status="done")
+    rules = [
+        {"field": "status", "operator": "eq", "value": "Inprogress"},
+        {"field": "title", "operator": "like", "value": "dig"},
+        {"field": "status", "operator": "neq", "value": "Completed"},
+    ]
+
+    answer = who.post("//tasks/search", {"filters": {"condition": condition, "rules": rules}})
+
+    assert {task["id"] for task in ok(answer)["data"]} == (set(made) if condition == "OR" else set())
+    assert answer.headers["Deprecation"]
+    bad = {"condition": "OR", "rules": [{"field": "status", "operator": "eq", "value": {"$ne": 1}}, 5]}
+    assert_problem(who.post("//tasks/search", {"filters": bad}), 422)
+    assert_problem(who.post("//tasks/search", {"filters": "x"}), 422)
+
+
 def test_tasks_are_given_to_people_by_name(ada: Caller, bob: Caller) -> None:
     for name in (bob.username, bob.id):
         body = {"title": "x", "assigned_to": name, "deadline": "2030-12-31"}
