@@ -64,7 +64,10 @@ class LocalNodes:
     def require_running(self, node: Node) -> None:
         """Raises ClusterError with the end of the log when the process has ended."""
         if not self.is_running(node):
-            raise ClusterError(f"{node.name} has ended ({self.last_words(node)}): see {self.log(node)}, and start it with `scripts/cluster up`.")
+            raise ClusterError(
+                f"{node.name} has ended ({self.last_words(node)}): see {self.log(node)}, and start it with "
+                "`scripts/cluster up`."
+            )
 
     def stop(self, node: Node) -> bool:
         """Asks the process to end, and kills it when it does not; whether it was running."""
