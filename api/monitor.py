@@ -4,18 +4,25 @@ The API's own user may read and write documents and nothing else, so this has a 
 """
 
 import threading
+import time
 from typing import Any
 
 import pymongo
+from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.read_preferences import ReadPreference
 
+from . import times
 from .config import Settings
 from .db import CONNECT_MS, Document
 
 # A question about health that takes longer is an answer.
 PATIENCE_MS = 1_500
+FRESH_S = 2.0
+
+
+TZ_AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
 class Monitor:
@@ -25,13 +32,14 @@ class Monitor:
         self._settings = settings
         self._client: MongoClient[Document] | None = None
         self._lock = threading.Lock()
+        self._known: tuple[float, dict[str, str] | None] | None = None
 
     @property
     def is_there(self) -> bool:
         """Whether there is anybody to ask."""
         return bool(self._settings.mongodb_monitor_uri)
 
-    def command(self, name: str, database: str = "admin", **arguments: Any) -> Document:
+    def command(self, name: str, database: str = "admin", value: Any = 1, **arguments: Any) -> Document:
         """The reply of a router to one command.
 
         Raises:
@@ -39,7 +47,7 @@ class Monitor:
         """
         with pymongo.timeout(PATIENCE_MS / 1000):
             found: Document = self._opened()[database].command(
-                name, read_preference=ReadPreference.PRIMARY_PREFERRED, **arguments
+                name, value, read_preference=ReadPreference.PRIMARY_PREFERRED, codec_options=TZ_AWARE, **arguments
             )
         return found
 
@@ -51,6 +59,37 @@ class Monitor:
         known = self.command("listShards")["shards"]
         seen = self.command("connPoolStats").get("replicaSets", {})
         return {shard["_id"]: _members(shard["host"], seen) for shard in known}
+
+    def routers(self) -> list[Document]:
+        """The routers that have reported lately, e.g. `[{"address": "a:1", "version": "8.0.4", "seen_at": ...}]`."""
+        reply = self.command("find", "config", value="mongos", sort={"_id": 1}, limit=100)
+        return [
+            {
+                "address": router["_id"],
+                "version": router.get("mongoVersion"),
+                "seen_at": times.show(router["ping"]) if "ping" in router else None,
+            }
+            for router in reply["cursor"]["firstBatch"]
+        ]
+
+    def reachability(self) -> dict[str, str] | None:
+        """Each shard's name with `answers` or `has no primary`; None when nobody can tell.
+
+        Remembered for two seconds: whoever restarts services asks often, and anybody may ask.
+        """
+        at = time.monotonic()
+        if self._known is None or at - self._known[0] >= FRESH_S:
+            self._known = (at, self._look())
+        return self._known[1]
+
+    def _look(self) -> dict[str, str] | None:
+        if not self.is_there:
+            return None
+        try:
+            shards = self.shards().items()
+        except PyMongoError:
+            return None
+        return {name: "answers" if is_up(members) else "has no primary" for name, members in shards}
 
     def missing_shards(self) -> list[str] | None:
         """The shards without a primary, by name; None when nobody can tell."""

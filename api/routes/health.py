@@ -26,12 +26,14 @@ def get_live() -> Response:
 @blueprint.get("/health/ready")
 @endpoint(Endpoint("A router answers", Access.ANYONE, answers={200: Ready, 503: Ready}))
 def get_ready() -> Response:
-    return _answer({"router": "answers"}, {"router": "does not answer"})
+    return _answer({"router": "answers"}, {"router": "does not answer"}, tells_shards=True)
 
 
-def _answer(good: dict[str, str], bad: dict[str, str]) -> Response:
+def _answer(good: dict[str, str], bad: dict[str, str], tells_shards: bool = False) -> Response:
+    """A shard that is away makes the service no less ready: the others are served, and so is the word of it."""
     try:
         services().connection.ping()
     except PyMongoError:
         return json_response({"status": "unavailable", **bad}, 503, {"Retry-After": "1"})
-    return json_response({"status": "ok", **good})
+    shards = {"shards": services().monitor.reachability()} if tells_shards else {}
+    return json_response({"status": "ok", **good, **shards})

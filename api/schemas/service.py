@@ -12,6 +12,49 @@ class Status(Strict):
 
 class Ready(Status):
     router = fields.String(validate=validate.OneOf(("answers", "does not answer")))
+    shards = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(validate=validate.OneOf(("answers", "has no primary"))),
+        allow_none=True,
+        metadata={"description": "As a router sees them; null when it cannot be asked."},
+    )
+
+
+class ShardMember(Strict):
+    address = fields.String()
+    is_up = fields.Boolean()
+    is_primary = fields.Boolean()
+
+
+class ShardView(Strict):
+    """A shard; its sizes are null while any shard does not answer."""
+
+    name = fields.String()
+    is_up = fields.Boolean(metadata={"description": "It has a primary."})
+    members = fields.List(fields.Nested(ShardMember))
+    documents = Int(0, allow_none=True, metadata={"description": "Orphans included."})
+    data_bytes = Int(0, allow_none=True)
+    storage_bytes = Int(0, allow_none=True)
+    index_bytes = Int(0, allow_none=True)
+
+
+class BalancerView(Strict):
+    mode = fields.String()
+    in_round = fields.Boolean()
+
+
+class RouterView(Strict):
+    address = fields.String()
+    version = fields.String(allow_none=True)
+    seen_at = Instant(allow_none=True)
+
+
+class ClusterView(Strict):
+    """The cluster as its routers know it."""
+
+    shards = fields.List(fields.Nested(ShardView))
+    balancer = fields.Nested(BalancerView)
+    routers = fields.List(fields.Nested(RouterView))
 
 
 class StatsQuery(Strict):
