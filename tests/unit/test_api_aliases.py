@@ -1,6 +1,7 @@
 """The looser words of the older paths, and that each of those paths is there and marked."""
 
 from datetime import datetime, time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +82,9 @@ def test_each_is_served_with_and_without_the_prefix_and_marked(app: Flask, http:
         assert answer.headers["Link"].endswith('; rel="successor-version"'), answer.headers["Link"]
         assert "/api/v1/" in answer.headers["Link"]
     assert "Deprecation" not in http.get("/api/v1/tasks").headers
+
+
+@pytest.mark.parametrize("path", sorted({alias.path for alias in ALIASES}))
+def test_each_is_in_the_page_about_them(path: str) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "older-paths.md"
+    assert f"`{path}`" in page.read_text()
