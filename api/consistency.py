@@ -55,7 +55,7 @@ class TokenSigner:
         self._keys = [hmac.digest(secret.encode(), LABEL, "sha256") for _, secret in keys]
 
     def seal(self, moment: Moment) -> str:
-        """The token of `moment`, 91 characters."""
+        """The token of `moment`, 80 characters."""
         at, cluster = moment.operation_time, moment.cluster_time["clusterTime"]
         # A cluster without authorisation signs nothing.
         signature = moment.cluster_time.get("signature") or {"hash": b"", "keyId": 0}

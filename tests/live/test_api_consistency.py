@@ -79,7 +79,7 @@ def test_a_request_without_a_token_has_no_session_of_its_own(doors: tuple[Door, 
     assert command["readConcern"] == {"level": "majority"}
 
 
-@pytest.mark.parametrize("token", ["", "x", "A" * 91, "é", "A" * 5000])
+@pytest.mark.parametrize("token", ["", "x", "A" * 80, "é", "A" * 5000])
 def test_what_is_no_token_of_ours_is_refused(doors: tuple[Door, Door], token: str) -> None:
     """Not passed over: the client would believe to see its write."""
     answer = doors[0].call("GET", "/tasks", headers={TOKEN: token})

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 from api_support import Caller, assert_problem, sign_up
 from bson import ObjectId
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
+from scratch import router_client
 from two_routers import Door, door, newcomer
 
 from api import exports
@@ -128,3 +130,30 @@ def test_a_slot_is_given_back(heavy: Door) -> None:
     finally:
         for _ in taken:
             exports._SLOTS.release()
+
+
+def test_a_client_sees_that_a_file_is_broken(cluster: LocalCluster, api: Services, ada: Caller, db: Db) -> None:
+    """Through the server as it is served: the connection ends without a last chunk, and clients raise."""
+    owner_id, at = ObjectId(ada.id), datetime.now(UTC)
+    own = {"owner_id": owner_id, "description": "x" * 9_000, "status": "cancelled", "priority": 3, "tags": []}
+    empty = dict.fromkeys(("position", "due_at", "assignee_id", "project_id", "completed_at", "updated_by"))
+    stamps = {"created_at": at, "updated_at": at, "request_id": "export", "version": 1}
+    for _ in range(3):
+        db["tasks"].insert_many({"_id": ObjectId(), "title": "x", **own, **empty, **stamps} for _ in range(1_000))
+    routers = [router_client(cluster, number) for number in range(2)]
+    point = {"failCommands": ["find"], "errorCode": 96}
+    url = f"{api.url}/api/v1/tasks/export?format=ndjson"
+    try:
+        with requests.get(url, headers=dict(ada.headers), stream=True, timeout=30) as answer:
+            parts = answer.iter_content(65_536)
+            assert next(parts)
+            for router in routers:
+                router.admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=point)
+            with pytest.raises(requests.exceptions.ChunkedEncodingError):
+                for _ in parts:
+                    pass
+    finally:
+        for router in routers:
+            router.admin.command("configureFailPoint", "failCommand", mode="off")
+            router.close()
+        db["tasks"].delete_many({"owner_id": owner_id, "status": "cancelled"})
