@@ -50,8 +50,7 @@ def _together(resource: Resource, caller: Principal, operations: Sequence[Operat
                 raise _placed(problem, number) from problem
         return results
 
-    # Within the transaction of an Idempotency-Key there is one already.
-    return json_response({"results": services().connection.in_one_transaction(work)})
+    return json_response({"results": services().connection.in_transaction(work)})
 
 
 def _placed(problem: Problem, number: int) -> Problem:

@@ -108,11 +108,6 @@ class Connection:
             finally:
                 SESSION.reset(token)
 
-    def in_one_transaction(self, work: Callable[[], T]) -> T:
-        """`work` in the transaction that runs, or else in one of its own."""
-        running = SESSION.get()
-        return work() if running is not None and running.in_transaction else self.in_transaction(work)
-
     def close(self) -> None:
         """Give back every socket."""
         self.client.close()
