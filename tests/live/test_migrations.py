@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from test_failover import task
 
 from cluster.__main__ import main
+from cluster.collections import BY_NAME
 from cluster.errors import ClusterError
 from cluster.layout import PACKAGE_ROOT
 from cluster.local import LocalCluster
@@ -39,8 +40,10 @@ NEXT = f"{COUNT + 1:04}_drop_the_index_on_title"
 
 @pytest.fixture(scope="module")
 def client(spare_cluster: LocalCluster) -> Iterator[Client]:
-    """A client of the routers that may do everything."""
+    """A client of the routers that may do everything; what other tests have left in the cluster is gone."""
     with MongoClient[dict[str, Any]](spare_cluster.uri(ADMIN), tz_aware=True) as opened:
+        for name in BY_NAME.keys() - {"migrations"}:
+            opened[DB][name].delete_many({})
         yield opened
 
 
