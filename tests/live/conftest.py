@@ -37,11 +37,10 @@ def data_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def cluster(data_dir: Path) -> Iterator[LocalCluster]:
+def cluster(data_dir: Path, pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
     """The cluster, healthy. A test that breaks it uses `breakable`."""
-    local = LocalCluster.create(
-        data_dir, {"election_timeout_ms": ELECTION_TIMEOUT_MS}, free_port(20), extra_parameters=TEST_COMMANDS
-    )
+    shape = {"election_timeout_ms": ELECTION_TIMEOUT_MS, "members": pytestconfig.getoption("members")}
+    local = LocalCluster.create(data_dir, shape, free_port(20), extra_parameters=TEST_COMMANDS)
     try:
         local.up(Progress(quiet=True))
         yield local
