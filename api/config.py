@@ -66,6 +66,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOGIN_TRIES_ACCOUNT", "10", "tries", "Failed logins of one account in a window.", integer(1, 100_000)),
     Setting("LOGIN_TRIES_ADDRESS", "100", "tries", "Failed logins from one address in a window.", integer(1, 100_000)),
     Setting("LOGIN_WINDOW_S", "900", "seconds", "The window of failed logins.", integer(1, 86_400)),
+    Setting("LOGIN_LOCK_S", "60", "seconds", "The first lock after them; each is twice the last.", integer(1, 86_400)),
+    Setting("LOGIN_LOCK_MAX_S", "3600", "seconds", "The longest such lock.", integer(1, 86_400)),
     Setting("DEADLINE_ITEM_MS", "1000", "ms", "Time a read of one item may take.", integer(50, 60_000)),
     Setting("DEADLINE_LIST_MS", "2000", "ms", "Time a list may take.", integer(50, 60_000)),
     Setting(
@@ -123,6 +125,8 @@ class Settings:
     login_tries_account: int
     login_tries_address: int
     login_window_s: int
+    login_lock_s: int
+    login_lock_max_s: int
     deadline_item_ms: int
     deadline_list_ms: int
     deadline_partial_ms: int

@@ -29,28 +29,29 @@ def log_in(username: str | None, email: str | None, password: str) -> dict[str, 
     # One counter an account, by whichever of its names it is tried.
     name = str(user["_id"]) if user else username or email or ""
     stored = user["password_hash"] if user else None
-    if not _matches(stored, password, name, address) or user is None or user["status"] != "active":
+    admission = _matched(stored, password, name, address)
+    if admission is None or user is None or user["status"] != "active":
         raise Problem("bad_credentials")
-    throttle.succeeded(name, address)
+    throttle.succeeded(admission)
     rehashed = here.passwords.hash(password) if here.passwords.is_outdated(user["password_hash"]) else None
     tokens = open_session(user)
     users.note_login(user["_id"], times.now(), rehashed)
     return tokens
 
 
-def _matches(stored: str | None, password: str, name: str, address: str) -> bool:
-    """Whether the password is that of `stored`; counts as a failed attempt until `throttle.succeeded`.
+def _matched(stored: str | None, password: str, name: str, address: str) -> throttle.Admission | None:
+    """The admission of an attempt whose password is that of `stored`, else None: it stays counted as a failure.
 
     Raises:
         Problem: 429, too many failures.
         TooManyHashes: nothing was checked, and nothing counted.
     """
     here = services()
-    throttle.admit(here.settings, name, address)
+    admission = throttle.admit(here.settings, name, address)
     try:
-        return here.passwords.matches(stored, password)
+        return admission if here.passwords.matches(stored, password) else None
     except TooManyHashes:
-        throttle.unchecked(name, address)
+        throttle.unchecked(admission)
         raise
 
 
@@ -152,6 +153,7 @@ def _tokens(session_id: str, user_id: ObjectId, role: str, secret: str) -> dict[
 def check_password(user: Document, password: str) -> None:
     """Raise 422 unless it is the user's, counting failures as a login does."""
     name, address = str(user["_id"]), request.remote_addr or ""
-    if not _matches(user["password_hash"], password, name, address):
+    admission = _matched(user["password_hash"], password, name, address)
+    if admission is None:
         raise invalid("/current_password", "Is not the present password.")
-    throttle.succeeded(name, address)
+    throttle.succeeded(admission)

@@ -1,17 +1,25 @@
 """Guessing of passwords is slowed down before a password is hashed: per account and per address, for all processes.
 
 An attempt is counted before it is made and taken back when it was no failure, so that many at once cannot pass
-together. When the counter cannot be read, nobody is let through.
+together. Too many failures lock the counter, each time for longer. When it cannot be read, nobody is let through.
 """
 
 import hashlib
-from datetime import datetime, timedelta
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import ObjectId
 
 from . import times
 from .config import Settings
 from .errors import Problem
 from .names import fold
 from .store import login_attempts
+from .store.login_attempts import Attempt, Limit
+
+# A counter and what it said.
+Counted = tuple[str, Attempt]
 
 
 def account_key(name: str) -> str:
@@ -25,32 +33,59 @@ def address_key(address: str) -> str:
     return f"address:{address[:64]}"
 
 
-def admit(settings: Settings, name: str, address: str) -> None:
+@dataclass(frozen=True)
+class Admission:
+    """An attempt that may be made; it counts as a failure unless it is taken back."""
+
+    account: Counted
+    address: Counted
+
+
+def admit(settings: Settings, name: str, address: str) -> Admission:
     """Count an attempt to log in.
 
     Raises:
-        Problem: 429, too many failed in this window; says when it ends.
+        Problem: 429, there is a lock after too many failures; says when it ends.
     """
-    limits = {account_key(name): settings.login_tries_account, address_key(address): settings.login_tries_address}
+    account = _count(settings, account_key(name), settings.login_tries_account)
+    try:
+        return Admission(account, _count(settings, address_key(address), settings.login_tries_address))
+    except Problem:
+        take_back(account)
+        raise
+
+
+def _count(settings: Settings, key: str, tries: int) -> Counted:
     at = times.now()
-    for key, limit in limits.items():
-        count, ends_at = login_attempts.count_attempt(key, at, at + timedelta(seconds=settings.login_window_s))
-        if count > limit:
-            raise _limited(ends_at, at)
+    limit = Limit(tries, settings.login_window_s, settings.login_lock_s, settings.login_lock_max_s)
+    attempt = login_attempts.count_attempt(key, at, limit)
+    if attempt.is_refused:
+        raise _limited(attempt.locked_until or at, at)
+    return key, attempt
 
 
-def succeeded(name: str, address: str) -> None:
-    """The attempt was no failure."""
-    login_attempts.forget_attempts(account_key(name))
-    login_attempts.take_back_attempt(address_key(address))
+def succeeded(admission: Admission) -> None:
+    """The attempt was no failure: whoever made it owns the account, and may have mistyped before."""
+    login_attempts.forget_attempts(admission.account[0])
+    take_back(admission.address)
 
 
-def unchecked(name: str, address: str) -> None:
+def unchecked(admission: Admission) -> None:
     """The attempt was admitted and no password was looked at: who repeats it, as the 503 says, is not locked out."""
-    for key in (account_key(name), address_key(address)):
-        login_attempts.take_back_attempt(key)
+    take_back(admission.account)
+    take_back(admission.address)
+
+
+def take_back(counted: Counted) -> None:
+    """An attempt was no failure."""
+    login_attempts.take_back_attempt(*counted)
+
+
+def unlock(user_id: ObjectId) -> None:
+    """Forget the failures of an account, and the lock after them."""
+    login_attempts.forget_attempts(account_key(str(user_id)))
 
 
 def _limited(ends_at: datetime, at: datetime) -> Problem:
-    wait_s = max(1, round((ends_at - at).total_seconds()))
+    wait_s = max(1, math.ceil((ends_at - at).total_seconds()))
     return Problem("too_many_requests", "Too many failed logins.", headers={"Retry-After": str(wait_s)})

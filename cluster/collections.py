@@ -239,7 +239,16 @@ IDEMPOTENCY = Collection(
 LOGIN_ATTEMPTS = Collection(
     "login_attempts",
     BY_ID,
-    document({"_id": text(300, 1), "count": integer(0), "expires_at": DATE}, {"locked_until": nullable(DATE)}),
+    document(
+        {
+            "_id": text(300, 1),
+            "count": integer(0),
+            "refused": BOOL,
+            "locks": integer(0),
+            "locked_until": nullable(DATE),
+            "expires_at": DATE,
+        }
+    ),
     (Index((("expires_at", 1),), expire_after_s=0),),
 )
 

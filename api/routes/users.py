@@ -8,7 +8,7 @@ from marshmallow import Schema
 
 from cluster.collections import ROLES
 
-from .. import accounts
+from .. import accounts, throttle
 from ..auth import Principal
 from ..db import Document
 from ..endpoint import Access, Endpoint, Kind, endpoint
@@ -157,6 +157,20 @@ def delete_user(caller: Principal, user_id: str) -> Response:
     if wanted == caller.user_id:
         raise Problem("own_account", "Let another admin delete you, so that one always remains.")
     accounts.delete_user(_find(wanted), versions, caller.user_id)
+    return no_content()
+
+
+@blueprint.post("/users/<user_id>/unlock")
+@endpoint(
+    Endpoint(
+        "Let a user log in again who has failed too often",
+        Access.ADMIN,
+        Kind.WRITE,
+        answers={204: None},
+    )
+)
+def unlock_user(caller: Principal, user_id: str) -> Response:
+    throttle.unlock(_find(object_id(user_id))["_id"])
     return no_content()
 
 

@@ -1,36 +1,99 @@
 """Queries on the counters of failed logins. The shard key is the id: the account or address that is counted."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pymongo import ReturnDocument
 
+from ..db import Document
 from .query import Documents, queries_of
 
 query = queries_of("login_attempts")
 
+# Locks double; more doublings than this pass every maximum.
+MAX_DOUBLINGS = 20
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many failures are let pass, for how long they count, and how long the locks after them are, in seconds."""
+
+    tries: int
+    window_s: int
+    lock_s: int
+    max_lock_s: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt that was counted, or refused because of a lock. `locked_until` is that lock, or the one that this
+    attempt has set: should it be no failure, the lock goes with it."""
+
+    is_refused: bool
+    locked_until: datetime | None
+
 
 @query
-def count_attempt(attempts: Documents, key: str, at: datetime, window_ends_at: datetime) -> tuple[int, datetime]:
-    """Count one more and answer `(count, end of the window)`, in one atomic step for every worker.
+def count_attempt(attempts: Documents, key: str, at: datetime, limit: Limit) -> Attempt:
+    """Count one more, unless there is a lock, in one atomic step for every worker of every host.
 
-    A window that has ended begins anew here: TTL deletion lags by up to a minute.
+    The last try sets the lock before it is made, so that many at once cannot pass together. After a lock one try is
+    left, and each lock is twice as long as the one before, until nobody has failed for a window.
     """
-    is_over = {"$lte": [{"$ifNull": ["$expires_at", at]}, at]}
-    counted: dict[str, Any] = {
-        "count": {"$cond": [is_over, 1, {"$add": ["$count", 1]}]},
-        "expires_at": {"$cond": [is_over, window_ends_at, "$expires_at"]},
-    }
-    found = attempts.find_one_and_update(
-        {"_id": key}, [{"$set": counted}], upsert=True, return_document=ReturnDocument.AFTER
+    after = attempts.find_one_and_update(
+        {"_id": key}, _counting(at, limit), upsert=True, return_document=ReturnDocument.AFTER
     )
-    return (found["count"], found["expires_at"]) if found else (1, window_ends_at)
+    found = cast(Document, after)
+    is_locked = found["locked_until"] is not None and found["locked_until"] > at
+    return Attempt(found["refused"], found["locked_until"] if is_locked else None)
+
+
+def _counting(at: datetime, limit: Limit) -> list[dict[str, Any]]:
+    """The update. A window that has ended begins anew here: TTL deletion lags by up to a minute."""
+    is_over = {"$lte": [{"$ifNull": ["$expires_at", at]}, at]}
+    doublings = {"$pow": [2, {"$min": ["$locks", MAX_DOUBLINGS]}]}
+    lock_s = {"$min": [limit.max_lock_s, {"$multiply": [limit.lock_s, doublings]}]}
+    sets_lock = {"$and": [{"$not": "$refused"}, {"$gte": ["$count", limit.tries]}]}
+    window_ms = limit.window_s * 1000
+    return [
+        {
+            "$set": {
+                "refused": {"$gt": [{"$ifNull": ["$locked_until", at]}, at]},
+                "count": {"$cond": [is_over, 0, "$count"]},
+                "locks": {"$cond": [is_over, 0, {"$ifNull": ["$locks", 0]}]},
+                "expires_at": {"$cond": [is_over, {"$add": [at, window_ms]}, "$expires_at"]},
+                "locked_until": {"$ifNull": ["$locked_until", None]},
+            }
+        },
+        {"$set": {"count": {"$cond": ["$refused", "$count", {"$add": ["$count", 1]}]}}},
+        {"$set": {"sets_lock": sets_lock}},
+        {
+            "$set": {
+                "locked_until": {
+                    "$cond": ["$sets_lock", {"$add": [at, {"$multiply": [lock_s, 1000]}]}, "$locked_until"]
+                }
+            }
+        },
+        {
+            "$set": {
+                "count": {"$cond": ["$sets_lock", limit.tries - 1, "$count"]},
+                "locks": {"$toInt": {"$add": ["$locks", {"$cond": ["$sets_lock", 1, 0]}]}},
+                "expires_at": {"$cond": ["$sets_lock", {"$add": ["$locked_until", window_ms]}, "$expires_at"]},
+            }
+        },
+        {"$unset": "sets_lock"},
+    ]
 
 
 @query
-def take_back_attempt(attempts: Documents, key: str) -> None:
-    """The attempt was no failure."""
-    attempts.update_one({"_id": key, "count": {"$gt": 0}}, {"$inc": {"count": -1}})
+def take_back_attempt(attempts: Documents, key: str, attempt: Attempt) -> None:
+    """The attempt was no failure: neither it nor the lock that it set counts."""
+    if attempt.locked_until is None:
+        attempts.update_one({"_id": key, "count": {"$gt": 0}}, {"$inc": {"count": -1}})
+    else:
+        mine = {"_id": key, "locked_until": attempt.locked_until}
+        attempts.update_one(mine, {"$set": {"locked_until": None}, "$inc": {"locks": -1}})
 
 
 @query

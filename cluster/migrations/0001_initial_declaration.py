@@ -457,12 +457,14 @@ def upgrade(db: Db) -> None:
             {
                 "$jsonSchema": {
                     "bsonType": "object",
-                    "required": ["_id", "count", "expires_at"],
+                    "required": ["_id", "count", "refused", "locks", "locked_until", "expires_at"],
                     "properties": {
                         "_id": {"bsonType": "string", "minLength": 1, "maxLength": 300},
                         "count": {"bsonType": ["int", "long"], "minimum": 0},
-                        "expires_at": {"bsonType": "date"},
+                        "refused": {"bsonType": "bool"},
+                        "locks": {"bsonType": ["int", "long"], "minimum": 0},
                         "locked_until": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
+                        "expires_at": {"bsonType": "date"},
                     },
                     "additionalProperties": False,
                 },

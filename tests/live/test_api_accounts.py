@@ -10,6 +10,7 @@ from bson import ObjectId
 from pymongo.database import Database
 from support import Login
 
+from api.throttle import account_key
 from cluster.run.services import Services
 from cluster.wait import NotReady, wait_until
 
@@ -123,7 +124,39 @@ def test_of_many_guesses_at_once_exactly_the_limit_is_checked(api: Services, ada
     assert statuses(answers) == {401: 10, 429: 20}
     limited = Caller(api.url).post("/auth/login", {**guess, "password": PASSWORD})
     assert_problem(limited, 429)
-    assert 0 < int(limited.headers["Retry-After"]) <= 900
+    assert 0 < int(limited.headers["Retry-After"]) <= 60
+
+
+def fail_often(api: Services, username: str) -> requests.Response:
+    """Wrong guesses until there is a lock; the answer that tells of it."""
+    for _ in range(12):
+        answer = Caller(api.url).post("/auth/login", {"username": username, "password": "wrong horse"})
+        if answer.status_code == 429:
+            return answer
+    raise AssertionError("no lock")
+
+
+def test_each_lock_is_twice_as_long_as_the_one_before(api: Services, ada: Caller, db: Db) -> None:
+    """After a lock one guess is left, not ten more; a success forgets all of it."""
+    locks = []
+    for _ in range(3):
+        locks.append(int(fail_often(api, ada.username).headers["Retry-After"]))
+        # The lock has passed.
+        ended = {"locked_until": datetime.now(UTC) - timedelta(seconds=1)}
+        db["login_attempts"].update_one({"_id": account_key(ada.id)}, {"$set": ended})
+    assert [55 < lock / 2**n <= 60 for n, lock in enumerate(locks)] == [True] * 3, locks
+
+    assert log_in_as(api.url, ada.username).id == ada.id
+    assert db["login_attempts"].find_one({"_id": account_key(ada.id)}) is None
+
+
+def test_an_admin_unlocks_an_account(api: Services, boss: Caller, ada: Caller) -> None:
+    fail_often(api, ada.username)
+
+    ok(boss.post(f"/users/{ada.id}/unlock"), 204)
+
+    assert log_in_as(api.url, ada.username).id == ada.id
+    assert_problem(ada.post(f"/users/{ada.id}/unlock"), 403)
 
 
 def test_verify_tells_whose_token_it_is(ada: Caller) -> None:

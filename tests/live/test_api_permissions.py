@@ -61,6 +61,7 @@ BY_ROUTE = {
     "put_user": "admin",
     "patch_user": "admin",
     "delete_user": "admin",
+    "unlock_user": "admin",
     "delete_my_session": "owner alone",
     **{f"{verb}_{noun}": "owner" for verb in ("get", "put", "patch", "delete") for noun in ("event", "reminder")},
 }

@@ -18,6 +18,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from api import create_app, store
 from api.services import services
+from api.store.login_attempts import Attempt, Limit
 from api.store.owned import change
 from api.store.query import QUERIES
 from cluster.collections import BY_NAME
@@ -54,9 +55,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "idempotency.fill_answer": (TEXT_ID, 200, {}, b""),
     "idempotency.find_answer": (TEXT_ID,),
     "idempotency.insert_answer": (TEXT_ID, TEXT_ID, AT),
-    "login_attempts.count_attempt": (TEXT_ID, AT, AT),
+    "login_attempts.count_attempt": (TEXT_ID, AT, Limit(3, 60, 1, 60)),
     "login_attempts.forget_attempts": (TEXT_ID,),
-    "login_attempts.take_back_attempt": (TEXT_ID,),
+    "login_attempts.take_back_attempt": (TEXT_ID, Attempt(False, None)),
     "outbox.find_due_entries": (AT, 10),
     "outbox.finish_entry": (ID, TEXT_ID, AT),
     "outbox.insert_entry": ("nothing", {}, datetime(2100, 1, 1, tzinfo=UTC)),
