@@ -29,6 +29,12 @@ CLOCK_SKEW_S = 5
 # Verified tokens that a process remembers: a check costs 56 us, and dashboards repeat theirs.
 REMEMBERED = 10_000
 
+# The end of the year 9999: what is later is no time that Python knows.
+LAST_SECOND = 253_402_300_799
+
+# As `new_session_id` makes them, with room for other lengths.
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+
 # Decoding base64 skips foreign characters; a token has none. https://www.rfc-editor.org/rfc/rfc7515#section-7.1
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 
@@ -125,8 +131,10 @@ def _mark(key: str, session_id: str, random: str) -> str:
 def _claims(raw: dict[str, object]) -> Claims:
     if not isinstance(raw["sid"], str) or not isinstance(raw["role"], str) or not isinstance(raw["sub"], str):
         raise BadToken("claims of the wrong type")
+    if not _SESSION_ID.fullmatch(raw["sid"]):
+        raise BadToken("no session of ours")
     issued_at, expires_at = raw["iat"], raw["exp"]
-    if type(issued_at) is not int or type(expires_at) is not int:
+    if type(issued_at) is not int or type(expires_at) is not int or expires_at > LAST_SECOND:
         raise BadToken("times of the wrong type")
     return Claims(parse_object_id(raw["sub"]), raw["sid"], raw["role"], issued_at, expires_at)
 
