@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from pathlib import Path
 
 import psutil
 
@@ -11,6 +12,9 @@ from ..topology import LOOPBACK
 # Below the range that Linux hands to outgoing connections (32768 and up): nobody takes these by accident.
 HIGHEST_PORT = 32_000
 BLOCK_STEP = 100
+# What Linux takes the ports of outgoing connections from, e.g. "32768 60999".
+# https://docs.kernel.org/networking/ip-sysctl.html
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def is_free(port: int) -> bool:
@@ -54,11 +58,25 @@ def require_free(port: int, name: str, remedy: str = OTHER_CLUSTER) -> None:
         raise ClusterError(f"Port {port}, which {name} needs, is held by {holder(port)}: stop that, or {remedy}.")
 
 
+def require_lasting(port: int, name: str, remedy: str, outgoing: Path = OUTGOING) -> None:
+    """Raises ClusterError when the system may give `port`, meant for `name`, to any outgoing connection at any time."""
+    try:
+        first, last = map(int, outgoing.read_text().split())
+    except (OSError, ValueError):
+        # Another system, which does not tell.
+        return
+    if first <= port <= last:
+        raise ClusterError(
+            f"Port {port}, meant for {name}, is one of those that this system gives to outgoing connections "
+            f"({first} to {last}), so it may be taken at any start: {remedy}."
+        )
+
+
 def require_block(count: int, first: int) -> int:
     """`first`, when it begins `count` free ports: a new cluster keeps its ports for good.
 
     Raises:
-        ClusterError: one of them is taken, or they go beyond the last port.
+        ClusterError: one of them is taken or may be at any time, or they go beyond the last port.
     """
     if first + count - 1 > LAST_PORT:
         raise ClusterError(
@@ -66,6 +84,7 @@ def require_block(count: int, first: int) -> int:
         )
     for port in range(first, first + count):
         require_free(port, "the cluster", OTHER_BLOCK)
+        require_lasting(port, "the cluster", OTHER_BLOCK)
     return first
 
 

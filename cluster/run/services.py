@@ -14,13 +14,14 @@ from urllib.request import urlopen
 from ..errors import ClusterError
 from ..layout import PACKAGE_ROOT, write_private
 from ..local import LocalCluster
-from ..nodes.ports import is_free, require_free
+from ..nodes.ports import is_free, require_free, require_lasting
 from ..nodes.process import process_in
 from ..roles import API, MONITOR, WORKER, Account
 from ..topology import LOOPBACK
 from ..wait import NotReady, WaitTimeout, wait_until
 
 ADMIN_USERNAME = "admin"
+OTHER_PORT = "choose another one with --port PORT"
 READY_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 5
 # gunicorn's workers look once a second whether their parent still lives, and finish what is in flight.
@@ -49,11 +50,12 @@ class Services:
         return self._cluster.secrets.password("first_admin")
 
     def require_port(self) -> None:
-        """Raises ClusterError, with the remedy, when the API's port is taken."""
+        """Raises ClusterError, with the remedy, when the API's port is taken or may be at any time."""
         if self.api.was_killed:
             with suppress(WaitTimeout):
                 wait_until("the port of a killed API", self._see_port_free, ORPHANS_TIMEOUT_S)
-        require_free(self._port, "the API", remedy="choose another one with --port PORT")
+        require_free(self._port, "the API", OTHER_PORT)
+        require_lasting(self._port, "the API", OTHER_PORT)
 
     def _see_port_free(self) -> None:
         if not is_free(self._port):

@@ -19,7 +19,7 @@ from cluster.errors import ClusterError
 from cluster.layout import DataDir
 from cluster.local import LocalCluster
 from cluster.nodes import room
-from cluster.nodes.ports import find_block, is_free, require_free
+from cluster.nodes.ports import find_block, is_free, require_free, require_lasting
 from cluster.nodes.process import Process
 from cluster.topology import Shape, plan_local
 from cluster.wait import wait_while
@@ -162,6 +162,19 @@ def test_a_busy_port_is_named_with_holder_and_remedy() -> None:
         with pytest.raises(ClusterError, match=rf"Port {port}, .* held by \S+ \(pid {os.getpid()}\).*--data"):
             require_free(port, "router-1")
     assert is_free(port)
+
+
+def test_a_port_that_outgoing_connections_may_take_is_refused(tmp_path: Path) -> None:
+    """Free today, and taken at the next start by whoever calls somebody; a system that does not tell is believed."""
+    outgoing = tmp_path / "ip_local_port_range"
+    require_lasting(40_000, "the API", "choose another", outgoing)
+    outgoing.write_text("32768\t60999\n")
+
+    for port in (32_768, 60_999):
+        with pytest.raises(ClusterError, match=f"Port {port}.*32768 to 60999.*choose another"):
+            require_lasting(port, "the API", "choose another", outgoing)
+    for port in (5000, 32_767, 61_000):
+        require_lasting(port, "the API", "choose another", outgoing)
 
 
 def test_a_new_cluster_is_not_recorded_with_ports_that_it_cannot_have(tmp_path: Path) -> None:
