@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from support import free_port
 
 from cluster.layout import DataDir
 from cluster.local import LocalCluster
@@ -93,7 +94,7 @@ def test_the_port_of_a_killed_api_is_waited_for(tmp_path: Path) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_while("the kill", lambda: "it runs" if api.pid else None, 5)
     with socket.socket() as worker:
-        worker.bind(("127.0.0.1", 0))
+        worker.bind(("127.0.0.1", free_port()))
         worker.listen()
         services = Services(cast(LocalCluster, SimpleNamespace(data_dir=data_dir)), worker.getsockname()[1])
         threading.Timer(0.5, worker.close).start()
