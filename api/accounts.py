@@ -10,12 +10,13 @@ from typing import Any
 from bson import ObjectId
 from flask import g
 
-from . import times
+from . import audit, times
 from .db import Document
 from .errors import Problem
 from .responses import unless_stale
 from .services import services
 from .standing import FRESH_S
+from .store import audit as entries
 from .store import claims, outbox, projects, sessions, users
 from .store.owned import Versions, at_versions, change, new_document
 
@@ -121,15 +122,16 @@ def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:
     if owned:
         raise Problem("owns_projects", "Hand these over first: " + ", ".join(map(str, owned)))
     unless_stale(user, versions)
-    at = times.now()
-    update = change({"status": "deleting"}, actor_id, g.get("request_id"), at)
+    at, author = times.now(), {"actor_id": actor_id, "request_id": g.get("request_id")}
+    update = change({"status": "deleting"}, **author, at=at)
 
     def work() -> None:
         _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
         for kind in CLAIMED:
             claims.delete_claim(kind, user[kind], user["_id"])
         for due in (at, at + _last_write_after()):
-            outbox.insert_entry("purge_user", {"user_id": user["_id"]}, due)
+            outbox.insert_entry("purge_user", {"user_id": user["_id"], **author}, due)
+        entries.insert_entry(audit.deletion("users", user, **author))
 
     services().connection.in_transaction(work)
     end_sessions(user["_id"], "user_deleted")

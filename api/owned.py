@@ -13,12 +13,14 @@ from bson import ObjectId
 from flask import g
 from marshmallow import Schema
 
-from . import access, times
+from . import access, audit, times
 from .auth import Principal
 from .db import Document
 from .errors import Problem
 from .responses import missed, unless_stale
 from .schemas.base import Dump, compile_dump
+from .services import services
+from .store import audit as entries
 from .store import projects
 from .store.owned import Versions, at_versions, change, new_document
 from .store.owned_queries import OwnedQueries
@@ -132,15 +134,24 @@ def update_item(
 
 
 def delete_item(resource: Resource, caller: Principal, key: tuple[ObjectId, ObjectId], versions: Versions) -> None:
-    """Remove the item.
+    """Remove the item, in one transaction with its audit entry.
 
     Raises:
         Problem: as `update_item`.
     """
     owner_id, item_id = key
     allowed = resource.rules.deletes(caller, owner_id)
-    if allowed is None or not resource.queries.delete_item(owner_id, item_id, {**allowed, **at_versions(versions)}):
+    if allowed is None:
         raise missed(find_item(resource, caller, owner_id, item_id), versions)
+
+    def work() -> None:
+        item = resource.queries.delete_item(owner_id, item_id, {**allowed, **at_versions(versions)})
+        if item is None:
+            # Within the transaction, which is then given up: a commit that is lost would leave a doubt about nothing.
+            raise missed(find_item(resource, caller, owner_id, item_id), versions)
+        entries.insert_entry(audit.deletion(resource.plural, item, caller.user_id, g.get("request_id")))
+
+    services().connection.in_transaction(work)
 
 
 def _in_projects_of(caller: Principal) -> Document:

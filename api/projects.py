@@ -9,12 +9,13 @@ from typing import Any
 from bson import ObjectId
 from flask import g
 
-from . import access, times
+from . import access, audit, times
 from .auth import Principal
 from .db import Document
 from .errors import Problem, invalid
 from .responses import missed, unless_stale
 from .services import services
+from .store import audit as entries
 from .store import outbox, projects, tasks, users
 from .store.owned import Versions, at_versions, change, new_document
 
@@ -143,8 +144,11 @@ def delete(caller: Principal, project_id: ObjectId, tasks_become: str | None, ve
         conditions = [access.changes_project(caller), at_versions(versions)]
         project = projects.update_project(project_id, conditions, _change(caller, {"status": "deleting"}))
         if project is not None:
-            payload = {"project_id": project_id, "tasks": tasks_become or "detach"}
+            author = {"actor_id": caller.user_id, "request_id": g.get("request_id")}
+            payload = {"project_id": project_id, "tasks": tasks_become or "detach", **author}
             outbox.insert_entry("purge_project", payload, times.now())
+            before = {**project, "version": project["version"] - 1}
+            entries.insert_entry(audit.deletion("projects", before, **author))
         return project
 
     if services().connection.in_transaction(work) is None:

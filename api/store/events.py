@@ -11,7 +11,7 @@ query = queries_of("events")
 
 EVENTS = owned_queries("events", "event")
 insert_event, list_events_of_owner = EVENTS.insert_item, EVENTS.list_items_of_owner
-count_events_of_owner, delete_events_of_owner = EVENTS.count_items_of_owner, EVENTS.delete_items_of_owner
+count_events_of_owner = EVENTS.count_items_of_owner
 
 
 @query

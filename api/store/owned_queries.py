@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import DeleteOne, ReturnDocument
 
 from ..db import Document
 from .query import Documents, queries_of
 
 Condition = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
+
+# What the audit entry of a deletion needs to know of an owned item.
+TOLD_OF_DELETIONS = {"owner_id": 1, "assignee_id": 1, "project_id": 1, "version": 1}
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,12 @@ class OwnedQueries:
     insert_item: Callable[[Document], None]
     find_item: Callable[[ObjectId, ObjectId, Condition], Document | None]
     update_item: Callable[[ObjectId, ObjectId, Condition, Sequence[Condition]], Document | None]
-    delete_item: Callable[[ObjectId, ObjectId, Condition], bool]
+    delete_item: Callable[[ObjectId, ObjectId, Condition], Document | None]
+    delete_items: Callable[[Sequence[Document]], None]
     list_items_of_owner: Callable[..., list[Document]]
     list_items_by_id: Callable[[ObjectId, Sequence[ObjectId], Condition], list[Document]]
     count_items_of_owner: Callable[[ObjectId, Sequence[Document], int], int]
-    delete_items_of_owner: Callable[[ObjectId], int]
+    find_some_items_of_owner: Callable[[ObjectId, int], list[Document]]
 
 
 def all_of(first: Document, clauses: Sequence[Document]) -> Document:
@@ -56,9 +60,14 @@ def owned_queries(collection: str, noun: str) -> OwnedQueries:
         )
 
     @query
-    def delete_item(items: Documents, owner_id: ObjectId, item_id: ObjectId, condition: Condition) -> bool:
-        """Whether the item was there, met `condition` and is gone."""
-        return items.delete_one({"owner_id": owner_id, "_id": item_id, **condition}).deleted_count == 1
+    def delete_item(items: Documents, owner_id: ObjectId, item_id: ObjectId, condition: Condition) -> Document | None:
+        """The item that was there, met `condition` and is gone. Called in a transaction with its audit entry."""
+        return items.find_one_and_delete({"owner_id": owner_id, "_id": item_id, **condition})
+
+    @query
+    def delete_items(items: Documents, found: Sequence[Document]) -> None:
+        """Remove what was found in this transaction, each by its shard key, in one command."""
+        items.bulk_write([DeleteOne({"owner_id": item["owner_id"], "_id": item["_id"]}) for item in found])
 
     @query
     def list_items_of_owner(
@@ -79,17 +88,18 @@ def owned_queries(collection: str, noun: str) -> OwnedQueries:
         return items.count_documents(all_of({"owner_id": owner_id}, clauses), limit=most)
 
     @query
-    def delete_items_of_owner(items: Documents, owner_id: ObjectId) -> int:
-        """How many were removed. May be repeated until it answers 0."""
-        return items.delete_many({"owner_id": owner_id}).deleted_count
+    def find_some_items_of_owner(items: Documents, owner_id: ObjectId, limit: int) -> list[Document]:
+        """Up to `limit` items, as far as their audit entries tell of them."""
+        return list(items.find({"owner_id": owner_id}, TOLD_OF_DELETIONS).limit(limit))
 
     return OwnedQueries(
         insert_item,
         find_item,
         update_item,
         delete_item,
+        delete_items,
         list_items_of_owner,
         list_items_by_id,
         count_items_of_owner,
-        delete_items_of_owner,
+        find_some_items_of_owner,
     )

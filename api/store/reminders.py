@@ -4,4 +4,3 @@ from .owned_queries import owned_queries
 
 REMINDERS = owned_queries("reminders", "reminder")
 list_reminders_of_owner, count_reminders_of_owner = REMINDERS.list_items_of_owner, REMINDERS.count_items_of_owner
-delete_reminders_of_owner = REMINDERS.delete_items_of_owner

@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 
 from ..db import Document
-from .owned_queries import Sort, all_of, owned_queries
+from .owned_queries import TOLD_OF_DELETIONS, Sort, all_of, owned_queries
 from .query import Documents, queries_of
 
 query = queries_of("tasks")
@@ -21,8 +21,8 @@ BY_PROJECT = [("project_id", 1), *BY_STATUS]
 TASKS = owned_queries("tasks", "task")
 insert_task, find_task = TASKS.insert_item, TASKS.find_item
 update_task, delete_task = TASKS.update_item, TASKS.delete_item
-list_tasks_of_owner, delete_tasks_of_owner = TASKS.list_items_of_owner, TASKS.delete_items_of_owner
-count_tasks_of_owner, list_tasks_by_id = TASKS.count_items_of_owner, TASKS.list_items_by_id
+list_tasks_of_owner, count_tasks_of_owner = TASKS.list_items_of_owner, TASKS.count_items_of_owner
+list_tasks_by_id, delete_tasks = TASKS.list_items_by_id, TASKS.delete_items
 
 
 @query
@@ -63,8 +63,8 @@ def find_open_task_of_project(tasks: Documents, project_id: ObjectId) -> Documen
 def find_some_tasks_of_project(
     tasks: Documents, project_id: ObjectId, condition: Mapping[str, Any], limit: int
 ) -> list[Document]:
-    """The shard keys of up to `limit` tasks of a project that meet `condition`."""
-    return list(tasks.find({"project_id": project_id, **condition}, {"owner_id": 1}).limit(limit))
+    """Up to `limit` tasks of a project that meet `condition`: their shard keys, and what their deletion tells."""
+    return list(tasks.find({"project_id": project_id, **condition}, TOLD_OF_DELETIONS).limit(limit))
 
 
 @query

@@ -1,19 +1,25 @@
 """The kinds of work in the outbox. Each takes the payload; each may be broken off and repeated."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 from bson import ObjectId
 
-from .. import accounts, times
+from .. import accounts, audit, times
+from ..db import Document
+from ..services import services
+from ..store import audit as entries
 from ..store import events, projects, reminders, tasks, users
 from ..store.owned import change
+from ..store.owned_queries import OwnedQueries
 from ..store.projects import taken_part_in_by
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 200
+# Of a batch that is one transaction: few enough to hold nobody up for long.
+AT_ONCE = 100
 
 Payload = Mapping[str, Any]
 
@@ -27,14 +33,31 @@ def purge_user(payload: Payload) -> None:
     """Remove what a deleted user leaves, the user last; whatever is done already stays done when it is repeated."""
     user_id = payload["user_id"]
     accounts.end_sessions(user_id, "user_deleted")
-    tasks.delete_tasks_of_owner(user_id)
-    events.delete_events_of_owner(user_id)
-    reminders.delete_reminders_of_owner(user_id)
+    for plural, queries in (("tasks", tasks.TASKS), ("events", events.EVENTS), ("reminders", reminders.REMINDERS)):
+        find = partial(queries.find_some_items_of_owner, user_id, AT_ONCE)
+        while _delete_some(plural, queries, find, payload):
+            pass
     while _unassign_some(user_id):
         pass
     _leave_projects(user_id)
     users.delete_user(user_id)
     log.info("user_purged", user_id=str(user_id))
+
+
+def _delete_some(
+    plural: str, queries: OwnedQueries, find: Callable[[], list[Document]], payload: Payload
+) -> list[Document]:
+    """Remove what `find` finds, in one transaction with the audit entries, which name who asked for it."""
+
+    def work() -> list[Document]:
+        found = find()
+        if found:
+            author = (payload["actor_id"], payload["request_id"])
+            queries.delete_items(found)
+            entries.insert_entries([audit.deletion(plural, item, *author) for item in found])
+        return found
+
+    return services().connection.in_transaction(work)
 
 
 def _leave_projects(user_id: ObjectId) -> None:
@@ -68,14 +91,15 @@ def leave_project(payload: Payload) -> None:
 
 def purge_project(payload: Payload) -> None:
     """Detach or delete the tasks of a project, then the project; what is done stays done when it is repeated."""
-    project_id, still = payload["project_id"], {"project_id": payload["project_id"]}
-    while found := tasks.find_some_tasks_of_project(project_id, {}, AT_ONCE):
+    project_id = payload["project_id"]
+    find = partial(tasks.find_some_tasks_of_project, project_id, {}, AT_ONCE)
+    if payload["tasks"] == "delete":
+        while _delete_some("tasks", tasks.TASKS, find, payload):
+            pass
+    while found := find():
         update = change({"project_id": None}, None, None, times.now())
         for task in found:
-            if payload["tasks"] == "delete":
-                tasks.delete_task(task["owner_id"], task["_id"], still)
-            else:
-                tasks.update_task(task["owner_id"], task["_id"], still, update)
+            tasks.update_task(task["owner_id"], task["_id"], {"project_id": project_id}, update)
     projects.delete_project(project_id)
     log.info("project_purged", project_id=str(project_id))
 

@@ -8,12 +8,12 @@ import pytest
 from api_support import KEY, Caller, assert_problem, at_once, ok, sign_up, statuses
 from bson import ObjectId
 from pymongo.database import Database
-from pymongo.errors import AutoReconnect
+from pymongo.errors import OperationFailure
 from support import Login
 
 from api import create_app
 from api.services import services
-from api.store import tasks
+from api.store import audit
 from api.worker import kinds
 from cluster.local import LocalCluster
 from cluster.roles import WORKER
@@ -341,22 +341,23 @@ def test_a_deletion_that_is_broken_off_is_finished_later(
     path = make(ada)
     for _ in range(5):
         ok(ada.post(f"{path}/tasks", {"title": "Dig"}), 201)
-    project_id, calls, delete = ObjectId(id_of(path)), count(), tasks.delete_task
+    project_id, calls, insert = ObjectId(id_of(path)), count(1), audit.insert_entries
     db["projects"].update_one({"_id": project_id}, {"$set": {"status": "deleting"}})
     monkeypatch.setattr(kinds, "AT_ONCE", 2)
 
-    def break_off(*args: Any) -> bool:
-        if next(calls) == 3:
-            raise AutoReconnect("broken off")
-        return delete(*args)
+    def break_off(*args: Any) -> None:
+        if next(calls) == 2:
+            raise OperationFailure("broken off")
+        insert(*args)
 
-    monkeypatch.setattr(tasks, "delete_task", break_off)
+    monkeypatch.setattr(audit, "insert_entries", break_off)
     environ = {"MONGODB_URI": cluster.uri(WORKER), "JWT_KEYS": KEY, "MONGODB_DB": cluster.database}
     with create_app(environ).app_context():
-        payload = {"project_id": project_id, "tasks": "delete"}
-        with pytest.raises(AutoReconnect):
+        payload = {"project_id": project_id, "tasks": "delete", "actor_id": ObjectId(ada.id), "request_id": "x"}
+        with pytest.raises(OperationFailure, match="broken off"):
             kinds.purge_project(payload)
-        assert db["tasks"].count_documents({"project_id": project_id}) == 2
+        # The second batch was deleted already when it broke off: without its audit entries it was not.
+        assert db["tasks"].count_documents({"project_id": project_id}) == 3
         assert db["projects"].count_documents({"_id": project_id}) == 1
 
         kinds.purge_project(payload)
@@ -364,6 +365,7 @@ def test_a_deletion_that_is_broken_off_is_finished_later(
         services().connection.close()
     assert db["tasks"].count_documents({"project_id": project_id}) == 0
     assert db["projects"].count_documents({"_id": project_id}) == 0
+    assert db["audit"].count_documents({"action": "task.delete", "before.project_id": project_id}) == 5
 
 
 def test_a_deleted_user_is_in_no_project(api: Services, ada: Caller, db: Db) -> None:

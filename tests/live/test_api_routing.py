@@ -41,10 +41,13 @@ BY_DUE = [("due_at", 1), ("_id", 1)]
 
 # The arguments of each query; none of them finds or changes anything that another test needs.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "audit.insert_entries": ([{"_id": each} for each in MANY],),
+    "audit.insert_entry": ({"_id": ID},),
     "events.count_events_of_owner": (ID, [], 10),
     "events.count_all_events": ([], 10),
     "events.delete_event": (ID, OTHER, {"version": {"$in": [1]}}),
-    "events.delete_events_of_owner": (ID,),
+    "events.delete_events": ([{"owner_id": ID, "_id": OTHER}],),
+    "events.find_some_events_of_owner": (ID, 10),
     "events.estimate_events": (),
     "events.find_event": (ID, OTHER, {}),
     "events.insert_event": ({"_id": ID, "owner_id": ID},),
@@ -74,7 +77,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "projects.list_projects_of_owner": (ID, [{"status": "active"}], BY_ID, 10),
     "projects.update_project": (ID, [{"owner_id": OTHER}], UPDATE),
     "reminders.delete_reminder": (ID, OTHER, {}),
-    "reminders.delete_reminders_of_owner": (ID,),
+    "reminders.delete_reminders": ([{"owner_id": ID, "_id": OTHER}],),
+    "reminders.find_some_reminders_of_owner": (ID, 10),
     "reminders.find_reminder": (ID, OTHER, {}),
     "reminders.insert_reminder": ({"_id": ID, "owner_id": ID},),
     "reminders.count_reminders_of_owner": (ID, [], 10),
@@ -96,7 +100,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "tasks.count_tasks_of_owner": (ID, [{"status": "done"}], 10),
     "tasks.count_tasks_of_project": (ID, [{"status": "done"}], 10),
     "tasks.delete_task": (ID, OTHER, {"version": {"$in": [1]}}),
-    "tasks.delete_tasks_of_owner": (ID,),
+    "tasks.delete_tasks": ([{"owner_id": ID, "_id": OTHER}],),
+    "tasks.find_some_tasks_of_owner": (ID, 10),
     "tasks.estimate_tasks": (),
     "tasks.find_open_task_of_project": (ID,),
     "tasks.find_some_tasks_of_project": (ID, {"assignee_id": OTHER}, 10),
@@ -195,9 +200,9 @@ def shards_of(db: Database[dict[str, Any]], command: dict[str, Any]) -> set[str]
     """The shards that the router says it would ask."""
     kind = next(iter(command))
     if kind == "insert":
-        (document,) = command["documents"]
         key = BY_NAME[command["insert"]].shard_key_fields
-        command = {"find": command["insert"], "filter": {field: document[field] for field in key}}
+        keys = [{field: document[field] for field in key} for document in command["documents"]]
+        command = {"find": command["insert"], "filter": {"$or": keys} if len(keys) > 1 else keys[0]}
     plain = {field: value for field, value in command.items() if field not in NOT_EXPLAINED}
     explained = db.command("explain", plain, verbosity="queryPlanner")
     # An aggregation tells its shards in a place of its own.

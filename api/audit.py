@@ -1,0 +1,52 @@
+"""The audit trail: who did what to which, before and after. This module builds its entries; `store.audit` keeps them.
+
+An entry is `{_id, at, actor_id, action, resource, resource_id, before?, after?, request_id, ok, detail?}`, e.g.
+`task.delete` of `tasks`. `resource_id` is the document's `_id`. `before` and `after` hold versions and, of what is
+deleted, who could see it; never a value that somebody wrote, and never a secret.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from . import times
+from .db import Document
+
+# Collection -> what one of its documents is called in an action.
+NOUNS: Mapping[str, str] = {
+    "tasks": "task",
+    "events": "event",
+    "reminders": "reminder",
+    "projects": "project",
+    "users": "user",
+}
+
+# Whoever sees a document, admins aside, stands in one of these.
+AUDIENCE = ("owner_id", "assignee_id", "project_id", "member_ids")
+
+
+def id_of(resource: str, document_id: ObjectId, version: int) -> ObjectId:
+    """The id of the entry of one version of a document: whoever writes it, and however often, there is one."""
+    return ObjectId(hashlib.sha256(f"{resource} {document_id} {version}".encode()).digest()[:12])
+
+
+def deletion(resource: str, document: Mapping[str, Any], actor_id: ObjectId | None, request_id: str | None) -> Document:
+    """The entry of a document that is deleted, to be written in the same transaction.
+
+    `before` tells who could see it: whoever follows changes learns of deletions from here.
+    """
+    seen_by = {name: document[name] for name in AUDIENCE if document.get(name) is not None}
+    return {
+        # What would have been its next version is its end.
+        "_id": id_of(resource, document["_id"], document["version"] + 1),
+        "at": times.now(),
+        "actor_id": actor_id,
+        "action": f"{NOUNS[resource]}.delete",
+        "resource": resource,
+        "resource_id": document["_id"],
+        "before": {"version": document["version"], **seen_by},
+        "request_id": request_id,
+        "ok": True,
+    }
