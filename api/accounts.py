@@ -4,7 +4,7 @@ Each is one transaction, so a claim never outlives its user and a letter is neve
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -32,7 +32,7 @@ def create_user(fields: Mapping[str, Any], actor_id: ObjectId | None) -> Documen
     """
     at, rest = times.now(), {name: value for name, value in fields.items() if name != "password"}
     defaults = {"role": "member", "time_zone": "UTC", "preferences": {}}
-    own = {"status": "active", "token_version": 1, "last_login_at": None}
+    own = {"status": "active", "token_version": 1, "last_login_at": None, "email_verified_at": None}
     hashed = services().passwords.hash(fields["password"])
     user = new_document({**defaults, **rest, **own, "password_hash": hashed}, actor_id, g.get("request_id"), at)
     # People who sign up are their own authors.
@@ -64,8 +64,7 @@ def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, a
     """
     if not fields:
         return unless_stale(user, versions)
-    at = times.now()
-    update = change(fields, actor_id, g.get("request_id"), at)
+    at, update = times.now(), _update(user, fields, actor_id)
     moved = [kind for kind in CLAIMED if kind in fields and fields[kind] != user[kind]]
     if not moved:
         return _or_stale(users.update_user(user["_id"], at_versions(versions), update))
@@ -76,9 +75,26 @@ def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, a
         found = _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
         for kind in moved:
             _move_claim(kind, user, fields[kind])
+        if "email" in moved:
+            _tell_of_address(user, at)
         return found
 
     return services().connection.in_transaction(work)
+
+
+def _update(user: Document, fields: Mapping[str, Any], actor_id: ObjectId) -> list[Document]:
+    """The update with `fields`; a new address has not been verified."""
+    is_moved = fields.get("email", user["email"]) != user["email"]
+    return change(
+        {**fields, "email_verified_at": None} if is_moved else fields, actor_id, g.get("request_id"), times.now()
+    )
+
+
+def _tell_of_address(user: Document, at: datetime) -> None:
+    """Letters to the new address, to be verified, and to the old one, whose owner may not have changed it."""
+    outbox.insert_entry("letter", {"letter": "verify_email", "user_id": user["_id"]}, at)
+    told = {"letter": "email_changed", "user_id": user["_id"], "to": user["email"]}
+    outbox.insert_entry("letter", told, at)
 
 
 def _or_stale(user: Document | None) -> Document:
@@ -108,7 +124,12 @@ def change_password(user: Document, password: str, keep_session: str) -> None:
     hashed = services().passwords.hash(password)
     computed = {"token_version": {"$add": ["$token_version", 1]}}
     update = change({"password_hash": hashed}, user["_id"], g.get("request_id"), times.now(), computed)
-    _or_stale(users.update_user(user["_id"], {"token_version": user["token_version"]}, update))
+
+    def work() -> None:
+        _or_stale(users.update_user(user["_id"], {"token_version": user["token_version"]}, update))
+        outbox.insert_entry("letter", {"letter": "password_changed", "user_id": user["_id"]}, times.now())
+
+    services().connection.in_transaction(work)
     end_sessions(user["_id"], "password_changed", keep_session)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .parsing import BadValue, flag, integer, jwt_keys, mongodb_uri, one_of, origins, text
+from .parsing import BadValue, flag, integer, jwt_keys, mongodb_uri, one_of, origins, text, web_address
 
 REQUIRED = None
 
@@ -68,6 +68,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOGIN_WINDOW_S", "900", "seconds", "The window of failed logins.", integer(1, 86_400)),
     Setting("LOGIN_LOCK_S", "60", "seconds", "The first lock after them; each is twice the last.", integer(1, 86_400)),
     Setting("LOGIN_LOCK_MAX_S", "3600", "seconds", "The longest such lock.", integer(1, 86_400)),
+    Setting(
+        "RESET_TOKEN_S", "1800", "seconds", "Life of the token in a letter for a new password.", integer(60, 86_400)
+    ),
+    Setting("VERIFY_TOKEN_S", "86400", "seconds", "Life of one that verifies an address.", integer(60, 2_592_000)),
+    Setting(
+        "LETTERS_DIR", "", "path", "Where the worker puts letters as files; empty: nobody gets them.", text(0, 4096)
+    ),
+    Setting(
+        "DASHBOARD_URL",
+        "",
+        "URL",
+        "The dashboard: letters link to its `/reset-password#token=` and `/verify-email#token=`; empty: no link.",
+        web_address,
+    ),
     Setting("DEADLINE_ITEM_MS", "1000", "ms", "Time a read of one item may take.", integer(50, 60_000)),
     Setting("DEADLINE_LIST_MS", "2000", "ms", "Time a list may take.", integer(50, 60_000)),
     Setting(
@@ -127,6 +141,10 @@ class Settings:
     login_window_s: int
     login_lock_s: int
     login_lock_max_s: int
+    reset_token_s: int
+    verify_token_s: int
+    letters_dir: str
+    dashboard_url: str
     deadline_item_ms: int
     deadline_list_ms: int
     deadline_partial_ms: int

@@ -110,3 +110,12 @@ def origins(raw: str) -> frozenset[str]:
         if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
             raise BadValue(f"must list origins such as https://app.example.org, not {origin[:80]!r}")
     return frozenset(found)
+
+
+def web_address(raw: str) -> str:
+    """Where pages are, e.g. `https://app.example.org/board`, without a slash at its end; or empty."""
+    parts = urlsplit(raw)
+    is_plain = parts.scheme in ("http", "https") and parts.netloc and not parts.query and not parts.fragment
+    if raw and not is_plain:
+        raise BadValue(f"must be an address such as https://app.example.org, not {raw[:80]!r}")
+    return raw.rstrip("/")

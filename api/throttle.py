@@ -18,6 +18,9 @@ from .names import fold
 from .store import login_attempts
 from .store.login_attempts import Attempt, Limit
 
+# Letters in a window that can be asked for to one address.
+LETTERS_TO_ONE = 5
+
 # A counter and what it said.
 Counted = tuple[str, Attempt]
 
@@ -55,6 +58,16 @@ def admit(settings: Settings, name: str, address: str) -> Admission:
         raise
 
 
+def admit_letter(settings: Settings, email: str, address: str) -> None:
+    """Count a letter that somebody asks for.
+
+    Raises:
+        Problem: 429, too many were asked for to that address, or from this one.
+    """
+    _count(settings, "letters:" + account_key(email), LETTERS_TO_ONE)
+    _count(settings, "letters:" + address_key(address), settings.login_tries_address)
+
+
 def _count(settings: Settings, key: str, tries: int) -> Counted:
     at = times.now()
     limit = Limit(tries, settings.login_window_s, settings.login_lock_s, settings.login_lock_max_s)
@@ -88,4 +101,4 @@ def unlock(user_id: ObjectId) -> None:
 
 def _limited(ends_at: datetime, at: datetime) -> Problem:
     wait_s = max(1, math.ceil((ends_at - at).total_seconds()))
-    return Problem("too_many_requests", "Too many failed logins.", headers={"Retry-After": str(wait_s)})
+    return Problem("too_many_requests", "Too many tries.", headers={"Retry-After": str(wait_s)})

@@ -64,9 +64,9 @@ USERS = Collection(
             "password_hash": text(512, 1),
             "token_version": integer(1),
             "last_login_at": nullable(DATE),
+            "email_verified_at": nullable(DATE),
             **STAMPS,
-        },
-        {"email_verified_at": nullable(DATE)},
+        }
     ),
     (
         _index(("created_at", -1), ("_id", -1)),
@@ -173,6 +173,24 @@ SESSIONS = Collection(
         {"revoked_reason": nullable(text(50)), "user_agent": text(300), "address": text(64)},
     ),
     (_index(("user_id", 1), ("created_at", -1)), Index((("expires_at", 1),), expire_after_s=0)),
+)
+
+# One for each letter that asks for an answer. `_id` is a hash of its token.
+EMAIL_TOKENS = Collection(
+    "email_tokens",
+    BY_ID,
+    document(
+        {
+            "_id": text(128, 16),
+            "purpose": one_of("reset_password", "verify_email"),
+            "user_id": OBJECT_ID,
+            "email": text(254, 3),
+            "token_version": integer(1),
+            "created_at": DATE,
+            "expires_at": DATE,
+        }
+    ),
+    (_index(("user_id", 1)), Index((("expires_at", 1),), expire_after_s=0)),
 )
 
 # Work to be done after a transaction: letters to send, the data of a deleted user to remove.
@@ -308,6 +326,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     PROJECTS,
     EVENTS,
     SESSIONS,
+    EMAIL_TOKENS,
     OUTBOX,
     REMINDERS,
     IDEMPOTENCY,

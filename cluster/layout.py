@@ -5,6 +5,7 @@ secrets/          keyfile and passwords, mode 600 and less
 db/NAME/          data of the member NAME
 logs/NAME.log     what it logs, logs/NAME.out what it printed before logging began
 pids/NAME.json    its process
+letters/          what the worker has sent to people
 """
 
 import fcntl
@@ -32,6 +33,7 @@ class DataDir:
         self.secrets = self.root / "secrets"
         self.pids = self.root / "pids"
         self.logs = self.root / "logs"
+        self.letters = self.root / "letters"
 
     def db(self, name: str) -> Path:
         return self.root / "db" / name

@@ -32,6 +32,10 @@ SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on th
 QUERIES: dict[str, Routing] = {
     "audit.insert_entries": Scatter("each entry lies by its own id"),
     "audit.insert_entry": TARGETED,
+    "email_tokens.delete_tokens_of": SPREAD_BY_ID,
+    "email_tokens.find_token": TARGETED,
+    "email_tokens.insert_token": TARGETED,
+    "email_tokens.take_token": TARGETED,
     "events.count_events_of_owner": TARGETED,
     "events.count_all_events": ADMINS_LIST,
     "events.delete_event": TARGETED,

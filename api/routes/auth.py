@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from .. import accounts, logins
+from .. import accounts, logins, one_time
 from ..auth import Principal
 from ..endpoint import Access, Endpoint, Kind, endpoint
 from ..responses import item_response, json_response, no_content
@@ -85,6 +85,54 @@ def logout(caller: Principal) -> Response:
 @endpoint(Endpoint("End every session of the caller", Access.USER, Kind.WRITE, answers={204: None}))
 def logout_all(caller: Principal) -> Response:
     accounts.end_sessions(caller.user_id, "logout_all")
+    return no_content()
+
+
+@blueprint.post("/auth/password-reset")
+@endpoint(
+    Endpoint(
+        "Have a letter sent for a new password; the answer does not tell whether anybody has the address",
+        Access.ANYONE,
+        Kind.WRITE,
+        body=shapes.EmailAddress,
+        answers={202: None},
+        problems=("too_many_requests",),
+    )
+)
+def ask_for_password_reset(body: dict[str, Any]) -> Response:
+    one_time.ask_for_reset(body["email"], request.remote_addr or "")
+    return Response(status=202)
+
+
+@blueprint.post("/auth/password-reset/confirm")
+@endpoint(
+    Endpoint(
+        "Set a new password with the token of a letter; ends every session",
+        Access.ANYONE,
+        Kind.WRITE,
+        body=shapes.PasswordReset,
+        answers={204: None},
+        problems=("bad_token",),
+    )
+)
+def reset_password(body: dict[str, Any]) -> Response:
+    one_time.reset_password(body["token"], body["new_password"])
+    return no_content()
+
+
+@blueprint.post("/auth/verify-email")
+@endpoint(
+    Endpoint(
+        "Tell that the address is yours, with the token of a letter",
+        Access.ANYONE,
+        Kind.WRITE,
+        body=shapes.LetterToken,
+        answers={204: None},
+        problems=("bad_token",),
+    )
+)
+def verify_email(body: dict[str, Any]) -> Response:
+    one_time.verify_email(body["token"])
     return no_content()
 
 

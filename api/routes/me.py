@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from .. import accounts, logins, passwords, times
+from .. import accounts, logins, one_time, passwords, times
 from ..auth import Principal
 from ..db import Document
 from ..endpoint import Access, Endpoint, Kind, endpoint
@@ -90,6 +90,20 @@ def put_my_password(caller: Principal, body: dict[str, Any]) -> Response:
     logins.check_password(user, body["current_password"])
     accounts.change_password(user, body["new_password"], caller.session_id)
     return no_content()
+
+
+@blueprint.post("/me/email-verification")
+@endpoint(
+    Endpoint(
+        "Have the letter sent again that verifies the caller's address",
+        kind=Kind.WRITE,
+        answers={202: None},
+        problems=("email_verified", "too_many_requests"),
+    )
+)
+def ask_for_email_verification(caller: Principal) -> Response:
+    one_time.ask_for_verification(me(caller), request.remote_addr or "")
+    return Response(status=202)
 
 
 @blueprint.get("/me/sessions")

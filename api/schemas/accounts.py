@@ -134,6 +134,7 @@ class User(Strict):
     created_at = Instant()
     updated_at = Instant()
     last_login_at = Instant(allow_none=True)
+    email_verified_at = Instant(allow_none=True)
     version = Int(1)
 
 
@@ -194,6 +195,27 @@ class Verified(Strict):
 
 class PasswordChange(Strict):
     current_password = _password(required=True, metadata={"example": "correct horse 7"})
+    new_password = _password(
+        required=True,
+        metadata={
+            "minLength": passwords.MIN_CHARACTERS,
+            "maxLength": passwords.MAX_BYTES,
+            "example": "battery staple 8",
+        },
+    )
+
+
+class EmailAddress(Strict):
+    email = Email(required=True, metadata={"example": "ada@example.org"})
+
+
+class LetterToken(Strict):
+    """The token of a letter."""
+
+    token = Text(128, 1, required=True, metadata={"example": "kq3uU1cPq0tJ9xkqk3o0bW4oGm8sX6hT5yZ2vR7nE1A"})
+
+
+class PasswordReset(LetterToken):
     new_password = _password(
         required=True,
         metadata={

@@ -11,10 +11,11 @@ from .. import accounts, audit, times
 from ..db import Document
 from ..services import services
 from ..store import audit as entries
-from ..store import events, projects, reminders, tasks, users
+from ..store import email_tokens, events, projects, reminders, tasks, users
 from ..store.owned import change
 from ..store.owned_queries import OwnedQueries
 from ..store.projects import taken_part_in_by
+from .letters import send_letter
 
 log = structlog.get_logger(__name__)
 
@@ -24,15 +25,11 @@ AT_ONCE = 100
 Payload = Mapping[str, Any]
 
 
-def send_letter(payload: Payload) -> None:
-    """Hand a letter to the sink of development: the log. It names the letter and the person's id, no content."""
-    log.info("letter", letter=payload["letter"], user_id=str(payload["user_id"]))
-
-
 def purge_user(payload: Payload) -> None:
     """Remove what a deleted user leaves, the user last; whatever is done already stays done when it is repeated."""
     user_id = payload["user_id"]
     accounts.end_sessions(user_id, "user_deleted")
+    email_tokens.delete_tokens_of(user_id)
     for plural, queries in (("tasks", tasks.TASKS), ("events", events.EVENTS), ("reminders", reminders.REMINDERS)):
         find = partial(queries.find_some_items_of_owner, user_id, AT_ONCE)
         while _delete_some(plural, queries, find, payload):

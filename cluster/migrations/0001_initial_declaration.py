@@ -25,6 +25,7 @@ def upgrade(db: Db) -> None:
                         "password_hash",
                         "token_version",
                         "last_login_at",
+                        "email_verified_at",
                         "created_at",
                         "updated_at",
                         "updated_by",
@@ -43,6 +44,7 @@ def upgrade(db: Db) -> None:
                         "password_hash": {"bsonType": "string", "minLength": 1, "maxLength": 512},
                         "token_version": {"bsonType": ["int", "long"], "minimum": 1},
                         "last_login_at": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
+                        "email_verified_at": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
                         "created_at": {"bsonType": "date"},
                         "updated_at": {"bsonType": "date"},
                         "updated_by": {"anyOf": [{"bsonType": "objectId"}, {"bsonType": "null"}]},
@@ -50,7 +52,6 @@ def upgrade(db: Db) -> None:
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
-                        "email_verified_at": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
                     },
                     "additionalProperties": False,
                 },
@@ -328,6 +329,30 @@ def upgrade(db: Db) -> None:
     db.apply(CreateIndex("sessions", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
     db.apply(
         CreateCollection(
+            "email_tokens",
+            {"_id": "hashed"},
+            {
+                "$jsonSchema": {
+                    "bsonType": "object",
+                    "required": ["_id", "purpose", "user_id", "email", "token_version", "created_at", "expires_at"],
+                    "properties": {
+                        "_id": {"bsonType": "string", "minLength": 16, "maxLength": 128},
+                        "purpose": {"enum": ["reset_password", "verify_email"]},
+                        "user_id": {"bsonType": "objectId"},
+                        "email": {"bsonType": "string", "minLength": 3, "maxLength": 254},
+                        "token_version": {"bsonType": ["int", "long"], "minimum": 1},
+                        "created_at": {"bsonType": "date"},
+                        "expires_at": {"bsonType": "date"},
+                    },
+                    "additionalProperties": False,
+                },
+            },
+        )
+    )
+    db.apply(CreateIndex("email_tokens", {"key": {"user_id": 1}, "name": "user_id_1"}))
+    db.apply(CreateIndex("email_tokens", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
+    db.apply(
+        CreateCollection(
             "outbox",
             {"_id": "hashed"},
             {
@@ -564,6 +589,9 @@ def downgrade(db: Db) -> None:
     db.apply(DropIndex("outbox", {"key": {"done_at": 1}, "name": "done_at_1", "expireAfterSeconds": 2592000}))
     db.apply(DropIndex("outbox", {"key": {"state": 1, "next_attempt_at": 1}, "name": "state_1_next_attempt_at_1"}))
     db.apply(DropCollection("outbox"))
+    db.apply(DropIndex("email_tokens", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
+    db.apply(DropIndex("email_tokens", {"key": {"user_id": 1}, "name": "user_id_1"}))
+    db.apply(DropCollection("email_tokens"))
     db.apply(DropIndex("sessions", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
     db.apply(DropIndex("sessions", {"key": {"user_id": 1, "created_at": -1}, "name": "user_id_1_created_at_-1"}))
     db.apply(DropCollection("sessions"))

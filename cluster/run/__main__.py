@@ -138,6 +138,7 @@ Shardboard is ready.
   Swagger    {services.url}/swagger
   admin      {ADMIN_USERNAME} / {services.admin_password}
   routers    {cluster.cluster.routers_address} ({cluster.router_kind})
+  letters    {cluster.data_dir.letters}/ (what people would get by e-mail)
   details    {record.RUN_FILE} (connection strings, pids)
   stop with  {how_to_stop}; data stays in {cluster.data_dir.root}"""
 

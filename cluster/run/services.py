@@ -104,6 +104,7 @@ class Services:
             "JWT_KEYS_FILE": self._secret_file("jwt_keys", f"key-1:{self._cluster.secrets.key('jwt')}"),
             "BIND": LOOPBACK,
             "PORT": str(self._port),
+            "LETTERS_DIR": str(self._cluster.data_dir.letters),
         }
         inherited = {name: value for name, value in os.environ.items() if f"{name}_FILE" not in settings}
         return {**inherited, "PYTHONUNBUFFERED": "1", **settings, **self._extra}

@@ -43,6 +43,10 @@ BY_DUE = [("due_at", 1), ("_id", 1)]
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "audit.insert_entries": ([{"_id": each} for each in MANY],),
     "audit.insert_entry": ({"_id": ID},),
+    "email_tokens.delete_tokens_of": (ID,),
+    "email_tokens.find_token": (TEXT_ID, "verify_email", AT),
+    "email_tokens.insert_token": ({"_id": TEXT_ID},),
+    "email_tokens.take_token": (TEXT_ID, "verify_email", AT),
     "events.count_events_of_owner": (ID, [], 10),
     "events.count_all_events": ([], 10),
     "events.delete_event": (ID, OTHER, {"version": {"$in": [1]}}),
