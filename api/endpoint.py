@@ -61,7 +61,7 @@ class Endpoint:
     kind: Kind = Kind.ITEM
     body: type[Schema] | None = None
     query: type[Schema] | None = None
-    answers: Mapping[int, type[Schema] | None] = field(default_factory=dict)
+    answers: Mapping[int, Schema | type[Schema] | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     conditional: bool = False

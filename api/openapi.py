@@ -170,7 +170,7 @@ def _answers(contract: Endpoint) -> dict[str, Any]:
     return {str(status): _answer(status, schema, contract) for status, schema in contract.answers.items()}
 
 
-def _answer(status: int, schema: type[Schema] | None, contract: Endpoint) -> dict[str, Any]:
+def _answer(status: int, schema: Schema | type[Schema] | None, contract: Endpoint) -> dict[str, Any]:
     texts = {200: "Done", 201: "Made", 202: "Accepted", 204: "Done; nothing to show", 304: "Not changed since"}
     texts[503] = "Not available"
     answer: dict[str, Any] = {"description": texts[status]}

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import aliases, auth, cluster, events, health, me, projects, reminders, stats, tasks, users
+from . import aliases, auth, cluster, events, health, me, projects, reminders, simple_rest, stats, tasks, users
 
 PREFIX = "/api/v1"
 
@@ -12,4 +12,5 @@ def register(app: Flask) -> None:
     for module in (auth, me, users, tasks, projects, events, reminders, stats, cluster):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
+    simple_rest.register(app)
     aliases.register(app)

@@ -72,8 +72,10 @@ ROUTES = {name: (str(rule), method, contract) for rule, method, contract, name i
 
 
 def canonical(name: str) -> str:
-    """The route whose handler it has: its own, or that of an older path."""
+    """The route whose handler it has: its own, or that of an older path or of one for data providers."""
     path, method, _ = ROUTES[name]
+    if name.startswith("simple_rest_"):
+        return name.removeprefix("simple_rest_").replace("put_", "patch_")
     for alias in ALIASES:
         if name.startswith("alias_") and alias.method == method and path.removeprefix("/api/v1") == alias.path:
             return alias.view.partition(".")[2]

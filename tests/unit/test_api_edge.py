@@ -137,6 +137,28 @@ def test_only_listed_origins_may_call(http: FlaskClient) -> None:
     assert "Origin" in theirs["Vary"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "asked"),
+    [
+        ("GET", "tasks", "authorization,range"),
+        ("GET", f"tasks/{'A' * 32}", "authorization"),
+        ("POST", "tasks", "authorization,content-type"),
+        ("PUT", f"tasks/{'A' * 32}", "authorization,content-type,if-match"),
+        ("DELETE", f"tasks/{'A' * 32}", "authorization,content-type"),
+    ],
+)
+def test_a_browser_lets_a_data_provider_call(http: FlaskClient, method: str, path: str, asked: str) -> None:
+    """The preflight of each request that it sends, and the header that it reads."""
+    sent = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": asked}
+    answer = http.options(f"/api/v1/simple-rest/{path}", headers={"Origin": "https://dash.example.org", **sent})
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+
+    assert answer.status_code == 200
+    assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
+    assert set(asked.split(",")) <= set(allowed)
+    assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
+
+
 @pytest.fixture(scope="module")
 def document(app: Flask) -> dict[str, Any]:
     """What `/openapi.json` serves."""
