@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 from flask import g
 
-from . import audit, times
+from . import audit, names, times
 from .db import Document
 from .errors import Problem
 from .responses import unless_stale
@@ -34,7 +34,8 @@ def create_user(fields: Mapping[str, Any], actor_id: ObjectId | None) -> Documen
     defaults = {"role": "member", "time_zone": "UTC", "preferences": {}}
     own = {"status": "active", "token_version": 1, "last_login_at": None, "email_verified_at": None}
     hashed = services().passwords.hash(fields["password"])
-    user = new_document({**defaults, **rest, **own, "password_hash": hashed}, actor_id, g.get("request_id"), at)
+    stored = {**defaults, **rest, **_beginnings(rest), **own, "password_hash": hashed}
+    user = new_document(stored, actor_id, g.get("request_id"), at)
     # People who sign up are their own authors.
     user["updated_by"] = actor_id or user["_id"]
 
@@ -46,6 +47,11 @@ def create_user(fields: Mapping[str, Any], actor_id: ObjectId | None) -> Documen
 
     services().connection.in_transaction(work)
     return user
+
+
+def _beginnings(fields: Mapping[str, Any]) -> Document:
+    """What the directory finds people by, for those of their names that are in `fields`."""
+    return {f"{name}_folded": names.beginning(fields[name]) for name in ("username", "name") if name in fields}
 
 
 def find_by_name(username: str | None, email: str | None) -> Document | None:
@@ -85,9 +91,8 @@ def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, a
 def _update(user: Document, fields: Mapping[str, Any], actor_id: ObjectId) -> list[Document]:
     """The update with `fields`; a new address has not been verified."""
     is_moved = fields.get("email", user["email"]) != user["email"]
-    return change(
-        {**fields, "email_verified_at": None} if is_moved else fields, actor_id, g.get("request_id"), times.now()
-    )
+    stored = {**fields, **_beginnings(fields), **({"email_verified_at": None} if is_moved else {})}
+    return change(stored, actor_id, g.get("request_id"), times.now())
 
 
 def _tell_of_address(user: Document, at: datetime) -> None:

@@ -3,8 +3,8 @@
 A page by offset is for data providers that know nothing else: it costs what it passes over, so it ends at 10,000.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Response
@@ -19,6 +19,9 @@ MAX_COUNTED = 10_000
 # An estimate that is none costs little, whatever it finds.
 ROUGHLY_COUNTED = 1_000
 
+# What may stand beside `id`: the rest chooses and orders items, and so do ids. Some of these have defaults.
+BESIDE_IDS = frozenset(("id", "fields", "expand", "scope", "limit"))
+
 # How many documents meet the clauses, up to a limit.
 Count = Callable[[Clauses, int], int]
 
@@ -32,6 +35,7 @@ class Listing:
         binding: identifies the list, for its cursors.
         nullable: whether the field it is sorted by can be null.
         estimate: its size from metadata, for a list of everything.
+        complete: adds to the documents of a page what is stored elsewhere.
     """
 
     plural: str
@@ -42,6 +46,7 @@ class Listing:
     binding: str
     nullable: bool = False
     estimate: Callable[[], int] | None = None
+    complete: Callable[[Sequence[Document]], list[Document]] = list
 
 
 def answer(listing: Listing, query: Mapping[str, Any], dump: Dump) -> Response:
@@ -58,8 +63,26 @@ def answer(listing: Listing, query: Mapping[str, Any], dump: Dump) -> Response:
         page = collect(listing.read, listing.clauses, listing.sort, after, limit, listing.nullable)
     else:
         page = _at(listing, offset, limit)
+    page = replace(page, documents=listing.complete(page.documents))
     counted = _counted(listing, query.get("count", "none" if offset is None else "exact"))
     return page_response(page, sparse(dump, query.get("fields")), listing.binding, counted, listing.plural)
+
+
+def answer_by_id(
+    query: Mapping[str, Any], find: Callable[[Sequence[Any]], Mapping[Any, Document]], dump: Dump
+) -> Response:
+    """The items whose ids are asked for, in that order; what is gone, or not the caller's to see, is left out.
+
+    Raises:
+        Problem: 422, it is asked for more than ids.
+    """
+    for name in query:
+        if name not in BESIDE_IDS:
+            raise invalid(f"/{name}", "Cannot be asked for together with id.")
+    ids = list(dict.fromkeys(query["id"]))
+    known = find(ids)
+    page = Page([known[each] for each in ids if each in known], len(query["id"]), None)
+    return page_response(page, sparse(dump, query.get("fields")), "")
 
 
 def _at(listing: Listing, offset: int, limit: int) -> Page:

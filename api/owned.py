@@ -4,7 +4,7 @@ What they have in common is here, once; what sets one apart is its `Resource` in
 part of the query's filter. Where the first command finds nothing, a second one with the caller's projects may.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -97,6 +97,24 @@ def find_item(resource: Resource, caller: Principal, owner_id: ObjectId, item_id
     if item is None:
         raise Problem("not_found")
     return item
+
+
+def find_items(
+    resource: Resource, caller: Principal, keys: Sequence[tuple[ObjectId, ObjectId]]
+) -> dict[tuple[ObjectId, ObjectId], Document]:
+    """Those of the items that are there and the caller's to see, by owner and id."""
+    conditions = {owner_id: resource.rules.sees(caller, owner_id) for owner_id, _ in keys}
+    asked = [(key, seen) for key in keys if (seen := conditions[key[0]]) is not None]
+    found = _by_key(resource.queries.list_items_by_key(asked)) if asked else {}
+    hidden = [key for key in keys if key not in found and conditions[key[0]] != access.EVERYTHING]
+    if hidden and resource.rules.through_projects:
+        mine = _in_projects_of(caller)
+        found |= _by_key(resource.queries.list_items_by_key([(key, mine) for key in hidden]))
+    return found
+
+
+def _by_key(items: list[Document]) -> dict[tuple[ObjectId, ObjectId], Document]:
+    return {(item["owner_id"], item["_id"]): item for item in items}
 
 
 def check_fields(

@@ -5,7 +5,7 @@ the same; an absent status means "any of the four", which those indexes begin wi
 caller's own tasks only.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from cluster.collections import TASK_STATUSES
 
 from . import access
 from .auth import Principal, require_admin
-from .db import Document
 from .errors import invalid
 from .lists import Count, Listing
 from .paging import Clauses, Read, Sort, chosen_sort
@@ -26,9 +25,6 @@ from .store import projects, tasks
 
 BY_ID, BY_DUE = Sort("_id", descending=True), Sort("due_at")
 RANGED = ("due_at", "priority")
-
-# What may stand beside `id`: the rest chooses and orders tasks, and so do ids.
-BESIDE_IDS = frozenset(("id", "fields", "scope", "limit"))
 
 
 def plan(caller: Principal, query: Mapping[str, Any]) -> Listing:
@@ -134,31 +130,3 @@ def _require_index(scope: str, sort: Sort, asked: set[str]) -> None:
     for field in RANGED:
         if field in asked and sort.field != field:
             raise invalid(f"/{field}", f"Can be asked for only with sort={field}, and sort is {sort.name}.")
-
-
-def by_id(caller: Principal, query: Mapping[str, Any]) -> list[Document]:
-    """The tasks whose ids are asked for, in that order; those that are gone, or not the caller's to see, are left out.
-
-    Raises:
-        Problem: 422, it is asked for more than ids.
-    """
-    for name in query:
-        if name not in BESIDE_IDS:
-            raise invalid(f"/{name}", "Cannot be asked for together with id.")
-    found: dict[tuple[ObjectId, ObjectId], Document] = {}
-    by_owner: dict[ObjectId, list[ObjectId]] = {}
-    for owner_id, task_id in query["id"]:
-        by_owner.setdefault(owner_id, []).append(task_id)
-    for owner_id, task_ids in by_owner.items():
-        for task in _of_owner(caller, owner_id, task_ids):
-            found[owner_id, task["_id"]] = task
-    return [found[key] for key in dict.fromkeys(query["id"]) if key in found]
-
-
-def _of_owner(caller: Principal, owner_id: ObjectId, task_ids: Sequence[ObjectId]) -> list[Document]:
-    condition = access.sees_task(caller, owner_id)
-    found = tasks.list_tasks_by_id(owner_id, task_ids, condition)
-    if condition == access.EVERYTHING or len(found) == len(set(task_ids)):
-        return found
-    mine = access.in_projects(projects.list_project_ids_of(caller.user_id))
-    return found + tasks.list_tasks_by_id(owner_id, task_ids, mine)

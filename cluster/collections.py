@@ -57,6 +57,9 @@ USERS = Collection(
             "username": text(32, 3),
             "email": text(254, 3),
             "name": text(200),
+            # The beginnings of both, as the directory compares and sorts them.
+            "username_folded": text(100, 1),
+            "name_folded": text(100),
             "role": one_of(*ROLES),
             "status": one_of(*USER_STATUSES),
             "time_zone": text(64),
@@ -72,6 +75,8 @@ USERS = Collection(
         _index(("created_at", -1), ("_id", -1)),
         _index(("role", 1), ("created_at", -1), ("_id", -1)),
         _index(("status", 1), ("created_at", -1), ("_id", -1)),
+        _index(("status", 1), ("username_folded", 1), ("_id", 1)),
+        _index(("status", 1), ("name_folded", 1), ("_id", 1)),
     ),
 )
 

@@ -28,6 +28,9 @@ ADMINS_LIST = Scatter("an admin's list of everybody's documents, merged from sor
 OF_A_PROJECT = Scatter("tasks lie with their owners, of whom a project has many")
 METADATA = Scatter("adds up the shards' own counters, cached by the API")
 SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on the person serves each shard's part")
+PEOPLE_IN_ORDER = Scatter("people in the order of their names, spread by their ids")
+OF_A_PAGE = Scatter("those of one page, spread by their ids")
+OF_SEVERAL_OWNERS = Scatter("each by its whole key: goes to the shards of their owners")
 
 QUERIES: dict[str, Routing] = {
     "audit.insert_entries": Scatter("each entry lies by its own id"),
@@ -45,7 +48,7 @@ QUERIES: dict[str, Routing] = {
     "events.find_event": TARGETED,
     "events.insert_event": TARGETED,
     "events.list_all_events": ADMINS_LIST,
-    "events.list_events_by_id": TARGETED,
+    "events.list_events_by_key": OF_SEVERAL_OWNERS,
     "events.list_events_of_owner": TARGETED,
     "events.update_event": TARGETED,
     "idempotency.fill_answer": TARGETED,
@@ -59,6 +62,9 @@ QUERIES: dict[str, Routing] = {
     "outbox.insert_entry": TARGETED,
     "outbox.lease_entry": TARGETED,
     "outbox.postpone_entry": TARGETED,
+    "projects.count_all_projects": ADMINS_LIST,
+    "projects.count_projects_of": SPREAD_BY_ID,
+    "projects.count_projects_of_owner": SPREAD_BY_ID,
     "projects.delete_project": TARGETED,
     "projects.estimate_projects": METADATA,
     "projects.find_project": TARGETED,
@@ -66,6 +72,7 @@ QUERIES: dict[str, Routing] = {
     "projects.list_all_projects": ADMINS_LIST,
     "projects.list_project_ids_of": SPREAD_BY_ID,
     "projects.list_project_ids_of_owner": SPREAD_BY_ID,
+    "projects.list_projects_by_id": OF_A_PAGE,
     "projects.list_projects_of": SPREAD_BY_ID,
     "projects.list_projects_of_owner": SPREAD_BY_ID,
     "projects.update_project": TARGETED,
@@ -75,7 +82,7 @@ QUERIES: dict[str, Routing] = {
     "reminders.find_reminder": TARGETED,
     "reminders.insert_reminder": TARGETED,
     "reminders.count_reminders_of_owner": TARGETED,
-    "reminders.list_reminders_by_id": TARGETED,
+    "reminders.list_reminders_by_key": OF_SEVERAL_OWNERS,
     "reminders.list_reminders_of_owner": TARGETED,
     "reminders.update_reminder": TARGETED,
     "sessions.find_live_session": TARGETED,
@@ -102,7 +109,7 @@ QUERIES: dict[str, Routing] = {
     "tasks.find_task": TARGETED,
     "tasks.insert_task": TARGETED,
     "tasks.list_all_tasks": ADMINS_LIST,
-    "tasks.list_tasks_by_id": TARGETED,
+    "tasks.list_tasks_by_key": OF_SEVERAL_OWNERS,
     "tasks.list_tasks_of_assignee": Scatter("tasks lie with their owners, of whom an assignee has many"),
     "tasks.list_tasks_of_project": OF_A_PROJECT,
     "tasks.list_tasks_of_owner": TARGETED,
@@ -111,14 +118,17 @@ QUERIES: dict[str, Routing] = {
     "user_claims.delete_claim": TARGETED,
     "user_claims.find_claim": TARGETED,
     "user_claims.insert_claim": TARGETED,
-    "user_claims.list_usernames": Scatter("usernames in their order, spread by their own hash"),
+    "users.count_people": PEOPLE_IN_ORDER,
+    "users.count_users": ADMINS_LIST,
     "users.delete_user": TARGETED,
     "users.estimate_users": METADATA,
     "users.find_standing": TARGETED,
     "users.find_user": TARGETED,
     "users.insert_user": TARGETED,
-    "users.list_names": Scatter("the people of one page, spread by their ids"),
+    "users.list_names": OF_A_PAGE,
+    "users.list_people": PEOPLE_IN_ORDER,
     "users.list_users": ADMINS_LIST,
+    "users.list_users_by_id": OF_A_PAGE,
     "users.note_login": TARGETED,
     "users.update_user": TARGETED,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import lists
+from .. import lists, owned
 from ..auth import Principal, require_admin
 from ..endpoint import Endpoint, Kind, endpoint
 from ..errors import invalid
@@ -48,6 +48,8 @@ READERS: dict[str, Callable[[Principal], tuple[Read, Count]]] = {"mine": _mine, 
     )
 )
 def list_events(caller: Principal, query: dict[str, Any]) -> Response:
+    if "id" in query:
+        return lists.answer_by_id(query, partial(owned.find_items, EVENTS, caller), EVENTS.dump)
     scope, wanted = query["scope"], clauses(shapes.EVENT_FILTERS, query)
     read, count = READERS[scope](caller)
     sort = chosen_sort(query, NEWEST_FIRST if scope == "mine" and not wanted else BY_START)

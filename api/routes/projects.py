@@ -3,25 +3,21 @@
 from functools import partial
 from typing import Any
 
-from bson import ObjectId
 from flask import Blueprint, Response
 
-from .. import lists, projects, task_lists
-from ..auth import Principal, require_admin
+from .. import lists, project_lists, projects, task_lists
+from ..auth import Principal
 from ..db import Document
 from ..endpoint import Endpoint, Kind, endpoint
 from ..errors import invalid
 from ..idempotency import once
-from ..paging import Page, Read, Sort, chosen_sort, collect
 from ..resources import TASKS
-from ..responses import etag_of, item_response, no_content, object_id, page_response, position_in, versions_wanted
+from ..responses import etag_of, item_response, no_content, object_id, versions_wanted
 from ..schemas import projects as shapes
 from ..schemas import tasks as task_shapes
 from ..schemas.base import compile_dump
-from ..schemas.filters import any_of, asked_fields, clauses
 from ..schemas.lists import page_of
 from ..store import projects as store
-from ..store import users
 from .owned import PREFIX, create_item
 
 blueprint = Blueprint("projects", __name__)
@@ -30,7 +26,6 @@ _dump = compile_dump(shapes.Project)
 dump_member = compile_dump(shapes.Member)
 
 EXAMPLE = {"name": "Garden", "description": "What grows behind the house"}
-NEWEST_FIRST, BY_ID = Sort("_id", descending=True), Sort("_id")
 
 
 def dump_project(project: Any) -> dict[str, Any]:
@@ -49,20 +44,9 @@ def dump_project(project: Any) -> dict[str, Any]:
     )
 )
 def list_projects(caller: Principal, query: dict[str, Any]) -> Response:
-    scope, wanted = query["scope"], clauses(shapes.PROJECT_FILTERS, query)
-    if scope == "all":
-        require_admin(caller)
-    if not asked_fields(shapes.PROJECT_FILTERS, query):
-        wanted.append(any_of("status", shapes.STATUSES))
-    readers: dict[str, Read] = {
-        "mine": partial(store.list_projects_of, caller.user_id),
-        "owned": partial(store.list_projects_of_owner, caller.user_id),
-        "all": store.list_all_projects,
-    }
-    sort = chosen_sort(query, NEWEST_FIRST)
-    binding = f"projects {scope} {caller.user_id} {sort.name} {wanted}"
-    page = collect(readers[scope], wanted, sort, position_in(query, binding), query["limit"])
-    return page_response(page, dump_project, binding)
+    if "id" in query:
+        return lists.answer_by_id(query, partial(project_lists.by_id, caller), dump_project)
+    return lists.answer(project_lists.plan(caller, query), query, dump_project)
 
 
 @blueprint.post("/projects")
@@ -222,32 +206,7 @@ def create_project_task(caller: Principal, project_id: str, body: dict[str, Any]
 )
 def list_project_members(caller: Principal, project_id: str, query: dict[str, Any]) -> Response:
     project = projects.seen(caller, object_id(project_id))
-    sort = chosen_sort(query, BY_ID)
-    binding = f"members {project['_id']} {caller.user_id} {sort.name}"
-    after = position_in(query, binding)
-    people = sorted((project["owner_id"], *project["member_ids"]), reverse=sort.descending)
-    if after is not None:
-        people = [who for who in people if (who < after.item_id if sort.descending else who > after.item_id)]
-    page = collect(lambda clauses, spec, limit: _id_documents(people[:limit]), [], sort, None, query["limit"])
-    return page_response(_with_names(page, project["owner_id"]), dump_member, binding)
-
-
-def _id_documents(ids: list[ObjectId]) -> list[Document]:
-    return [{"_id": each} for each in ids]
-
-
-def _with_names(page: Page, owner_id: ObjectId) -> Page:
-    """The people of a page with their names; whoever is being deleted has none any more."""
-    names = {user["_id"]: user for user in users.list_names([each["_id"] for each in page.documents])}
-    shown = [
-        {**names.get(each["_id"], {**each, "username": "", "name": ""}), "role": _role(each["_id"], owner_id)}
-        for each in page.documents
-    ]
-    return Page(shown, page.limit, page.next_position)
-
-
-def _role(user_id: ObjectId, owner_id: ObjectId) -> str:
-    return "owner" if user_id == owner_id else "member"
+    return lists.answer(project_lists.members(caller, project, query), query, dump_member)
 
 
 @blueprint.put("/projects/<project_id>/members/<user_id>")

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import lists
+from .. import lists, owned
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
 from ..paging import Sort, chosen_sort
@@ -31,6 +31,8 @@ NEWEST_FIRST = Sort("_id", descending=True)
     )
 )
 def list_reminders(caller: Principal, query: dict[str, Any]) -> Response:
+    if "id" in query:
+        return lists.answer_by_id(query, partial(owned.find_items, REMINDERS, caller), REMINDERS.dump)
     sort = chosen_sort(query, NEWEST_FIRST)
     read = partial(reminders.list_reminders_of_owner, caller.user_id)
     count = partial(reminders.count_reminders_of_owner, caller.user_id)

@@ -1,15 +1,14 @@
 """Tasks."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import bulk, exports, lists, task_lists
+from .. import bulk, exports, lists, owned, task_lists
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
-from ..paging import Page
 from ..resources import TASKS
-from ..responses import page_response
 from ..schemas import tasks as shapes
 from ..schemas.lists import page_of
 from .owned import add_routes
@@ -29,8 +28,7 @@ blueprint = Blueprint("tasks", __name__)
 )
 def list_tasks(caller: Principal, query: dict[str, Any]) -> Response:
     if "id" in query:
-        found = task_lists.by_id(caller, query)
-        return page_response(Page(found, len(query["id"]), None), lists.sparse(TASKS.dump, query.get("fields")), "")
+        return lists.answer_by_id(query, partial(owned.find_items, TASKS, caller), TASKS.dump)
     return lists.answer(task_lists.plan(caller, query), query, TASKS.dump)
 
 

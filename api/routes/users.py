@@ -1,52 +1,43 @@
 """Users, for admins; people see themselves."""
 
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
-from marshmallow import Schema
 
-from cluster.collections import ROLES
-
-from .. import accounts, throttle
+from .. import accounts, lists, throttle, user_lists
 from ..auth import Principal
 from ..db import Document
 from ..endpoint import Access, Endpoint, Kind, endpoint
-from ..errors import Problem, invalid
-from ..names import fold
-from ..paging import Page, Sort, chosen_sort, collect
-from ..responses import item_response, no_content, object_id, page_response, position_in, versions_wanted
+from ..errors import Problem
+from ..responses import item_response, no_content, object_id, versions_wanted
 from ..schemas import accounts as shapes
 from ..schemas.base import compile_dump
-from ..schemas.fields import Choice
-from ..schemas.filters import Filter, asked_fields, clauses, query_schema
 from ..schemas.lists import page_of
-from ..store import claims, users
+from ..store import users
 
 blueprint = Blueprint("users", __name__)
 
 dump_user = compile_dump(shapes.User)
 dump_person = compile_dump(shapes.Person)
 
-STATUSES = ("active", "disabled", "deleting")
-FILTERS = (
-    Filter("role", lambda: Choice(*ROLES), ("eq",)),
-    Filter("status", lambda: Choice(*STATUSES), ("eq",)),
-)
-UserQuery: type[Schema] = query_schema("UserQuery", FILTERS, ("created_at",), {})
-NEWEST_FIRST, BY_NAME = Sort("created_at", descending=True), Sort("username")
 NAMES_TAKEN = ("email_taken", "username_taken")
 
 
 @blueprint.get("/users")
-@endpoint(Endpoint("List users", Access.ADMIN, Kind.LIST, query=UserQuery, answers={200: page_of(shapes.User)}))
+@endpoint(
+    Endpoint(
+        "List users",
+        Access.ADMIN,
+        Kind.LIST,
+        query=shapes.UserQuery,
+        answers={200: page_of(shapes.User)},
+        problems=("invalid_cursor",),
+    )
+)
 def list_users(caller: Principal, query: dict[str, Any]) -> Response:
-    if len(asked_fields(FILTERS, query)) > 1:
-        raise invalid("/status", "Filter by role or by status: no index serves both.")
-    sort, wanted = chosen_sort(query, NEWEST_FIRST), clauses(FILTERS, query)
-    binding = f"users {sort.name} {wanted}"
-    page = collect(users.list_users, wanted, sort, position_in(query, binding), query["limit"])
-    return page_response(page, dump_user, binding)
+    if "id" in query:
+        return lists.answer_by_id(query, user_lists.by_id, dump_user)
+    return lists.answer(user_lists.plan(query), query, dump_user)
 
 
 @blueprint.post("/users")
@@ -75,7 +66,7 @@ def create_user(caller: Principal, body: dict[str, Any]) -> Response:
 @blueprint.get("/users/directory")
 @endpoint(
     Endpoint(
-        "Find people by the beginning of their username, to give tasks to",
+        "Find people by the beginning of a name, or by their ids, to give tasks to",
         kind=Kind.LIST,
         query=shapes.DirectoryQuery,
         answers={200: page_of(shapes.Person)},
@@ -83,19 +74,9 @@ def create_user(caller: Principal, body: dict[str, Any]) -> Response:
     )
 )
 def list_directory(caller: Principal, query: dict[str, Any]) -> Response:
-    # A claim's id is its name.
-    sort = Sort("_id", chosen_sort(query, BY_NAME).descending)
-    binding = f"directory {caller.user_id} {sort.name} {fold(query['q'])}"
-    read = partial(claims.list_usernames, query["q"])
-    page = collect(read, [], sort, position_in(query, binding), query["limit"])
-    return page_response(_active_people(page), dump_person, binding)
-
-
-def _active_people(page: Page) -> Page:
-    """The people of a page of claims; those who are disabled are left out."""
-    people = {user["_id"]: user for user in users.list_names([claim["user_id"] for claim in page.documents])}
-    found = [people[claim["user_id"]] for claim in page.documents if claim["user_id"] in people]
-    return Page([user for user in found if user["status"] == "active"], page.limit, page.next_position)
+    if "id" in query:
+        return lists.answer_by_id(query, user_lists.names_by_id, dump_person)
+    return lists.answer(user_lists.directory(query), query, dump_person)
 
 
 @blueprint.get("/users/<user_id>")

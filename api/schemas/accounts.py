@@ -7,13 +7,13 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from cluster.collections import ROLES
+from cluster.collections import ROLES, USER_STATUSES
 
 from .. import passwords
 from ..names import fold
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Preferences, Text, TimeZone
-from .filters import query_schema
+from .filters import Filter, id_parameter, page_parameters, query_schema
 
 MAX_EMAIL = 254
 
@@ -128,7 +128,7 @@ class User(Strict):
     email = fields.String()
     name = fields.String()
     role = Choice(*ROLES)
-    status = fields.String(validate=validate.OneOf(("active", "disabled", "deleting")))
+    status = fields.String(validate=validate.OneOf(USER_STATUSES))
     time_zone = fields.String()
     preferences = fields.Dict()
     created_at = Instant()
@@ -149,15 +149,25 @@ class Person(Strict):
 DirectoryQuery = query_schema(
     "DirectoryQuery",
     (),
-    ("username",),
+    ("username", "name"),
     {
         "q": Text(
             32,
             1,
-            required=True,
-            metadata={"description": "How the username begins, in any case.", "example": "ad"},
-        )
+            metadata={"description": "How the name begins, in any case. Needed unless there is an `id`."},
+        ),
+        "by": Choice("username", "name", metadata={"description": "Which name: `username` (default) or `name`."}),
+        "id": id_parameter(Id()),
+        **page_parameters(Person),
     },
+)
+
+USER_FILTERS = (
+    Filter("role", lambda: Choice(*ROLES), ("eq", "neq", "in"), ROLES),
+    Filter("status", lambda: Choice(*USER_STATUSES), ("eq", "neq", "in"), USER_STATUSES),
+)
+UserQuery = query_schema(
+    "UserQuery", USER_FILTERS, ("created_at",), {"id": id_parameter(Id()), **page_parameters(User)}
 )
 
 

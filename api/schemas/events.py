@@ -3,8 +3,8 @@
 from marshmallow import fields
 
 from .base import Strict
-from .fields import Choice, Id, Instant, Int, OwnedId, Text
-from .filters import Filter, page_parameters, query_schema
+from .fields import Choice, Id, Instant, Int, OwnedId, PublicId, Text
+from .filters import Filter, id_parameter, page_parameters, query_schema
 
 STARTS_AT, ENDS_AT = {"example": "2030-12-31T20:00:00Z"}, {"example": "2030-12-31T23:00:00Z"}
 VENUE, ADDRESS = {"example": "Event Venue"}, {"example": "Event Address"}
@@ -58,6 +58,7 @@ EventQuery = query_schema(
             load_default="mine",
             metadata={"description": "`mine`: of the caller; `all`: of everybody (admin)."},
         ),
+        "id": id_parameter(PublicId()),
         **page_parameters(Event),
     },
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from .base import Strict
 from .fields import Choice, CommaList, QueryFlag, QueryInt, Text
@@ -19,6 +19,7 @@ MAX_LIMIT = 100
 DEFAULT_LIMIT = 25
 MAX_OFFSET = 10_000
 MAX_LIKE = 100
+MAX_IDS = 100
 
 RANGES = {"gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 # Comparisons see values of their own type only: every date, and no null.
@@ -76,6 +77,12 @@ def query_schema(
         named["cursor"] = Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."})
     made: type[Schema] = Strict.from_dict(named, name=name)
     return made
+
+
+def id_parameter(each: fields.Field) -> fields.List:
+    """`?id=...&id=...`: these items."""
+    text = "Repeated: these, in this order; with `fields` and `expand` alone beside it."
+    return fields.List(each, validate=validate.Length(1, MAX_IDS), metadata={"description": text})
 
 
 def page_parameters(item: type[Schema]) -> dict[str, fields.Field]:

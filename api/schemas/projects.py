@@ -4,7 +4,7 @@ from marshmallow import fields
 
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Text
-from .filters import Filter, page_parameters, query_schema
+from .filters import Filter, id_parameter, page_parameters, query_schema
 from .tasks import TASK_FILTERS, Task
 
 NAME = {"example": "Garden"}
@@ -59,7 +59,10 @@ class ProjectDeletion(Strict):
     )
 
 
-PROJECT_FILTERS = (Filter("status", lambda: Choice(*STATUSES), ("eq",), STATUSES),)
+PROJECT_FILTERS = (
+    Filter("status", lambda: Choice(*STATUSES), ("eq", "neq", "in"), STATUSES),
+    Filter("name", lambda: Text(200, 1), ("like",)),
+)
 
 ProjectQuery = query_schema(
     "ProjectQuery",
@@ -74,7 +77,9 @@ ProjectQuery = query_schema(
             metadata={
                 "description": "`mine`: the caller takes part; `owned`: of the caller; `all`: everybody's (admin)."
             },
-        )
+        ),
+        "id": id_parameter(Id()),
+        **page_parameters(Project),
     },
 )
 # As `/tasks?scope=project`, whose one index has the due date in it.
@@ -90,4 +95,4 @@ class Member(Strict):
     role = Choice("owner", "member")
 
 
-MemberQuery = query_schema("MemberQuery", (), ("id",), {})
+MemberQuery = query_schema("MemberQuery", (), ("id",), page_parameters(Member))

@@ -8,8 +8,8 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from .. import ids, schedules, times
 from .base import Strict
-from .fields import Choice, Id, Instant, Int, OwnedId, Text, TimeZone
-from .filters import page_parameters, query_schema
+from .fields import Choice, Id, Instant, Int, OwnedId, PublicId, Text, TimeZone
+from .filters import id_parameter, page_parameters, query_schema
 
 # Shorter ones would be a nuisance; longer ones are a mistake.
 MIN_EVERY_S, MAX_EVERY_S = 60, 366 * 24 * 3600
@@ -119,4 +119,6 @@ class Reminder(Strict):
     version = Int(1)
 
 
-ReminderQuery = query_schema("ReminderQuery", (), ("id",), page_parameters(Reminder))
+ReminderQuery = query_schema(
+    "ReminderQuery", (), ("id",), {"id": id_parameter(PublicId()), **page_parameters(Reminder)}
+)

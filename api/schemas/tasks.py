@@ -9,7 +9,7 @@ from cluster.collections import TASK_STATUSES
 
 from .base import Strict
 from .fields import Choice, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
-from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, page_parameters, query_schema
+from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, id_parameter, page_parameters, query_schema
 from .search import Searchable
 
 TITLE = {"example": "Write the report"}
@@ -69,7 +69,6 @@ class Task(Strict):
 
 
 PRIORITIES = (1, 2, 3, 4, 5)
-MAX_IDS = 100
 
 # What a list may be asked, field by field. Each is served by an index with the sort that `paging` chooses for it.
 TASK_FILTERS = (
@@ -101,11 +100,7 @@ TaskQuery = query_schema(
     TASK_SORTS,
     {
         **TASK_SCOPE,
-        "id": fields.List(
-            PublicId(),
-            validate=Length(1, MAX_IDS),
-            metadata={"description": "Repeated: these tasks, in this order; with `fields` alone beside it."},
-        ),
+        "id": id_parameter(PublicId()),
         **page_parameters(Task),
     },
 )

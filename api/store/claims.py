@@ -1,6 +1,5 @@
 """Queries on `user_claims`: one document a taken e-mail address or username, unique by its `_id`."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -9,13 +8,9 @@ from pymongo.errors import DuplicateKeyError
 
 from ..db import Document
 from ..names import fold
-from .owned_queries import Sort, all_of
 from .query import Documents, queries_of
 
 query = queries_of("user_claims")
-
-# Sorts after whatever a name can hold.
-LAST_CHARACTER = "\U0010ffff"
 
 Kind = Literal["email", "username"]
 
@@ -45,16 +40,6 @@ def insert_claim(claims: Documents, kind: Kind, value: str, user_id: ObjectId, a
 @query
 def find_claim(claims: Documents, kind: Kind, value: str) -> Document | None:
     return claims.find_one({"_id": claim_id(kind, value)})
-
-
-@query
-def list_usernames(
-    claims: Documents, prefix: str, clauses: Sequence[Document], sort: Sort, limit: int
-) -> list[Document]:
-    """Claims of usernames that begin with `prefix`, however it is written."""
-    first = claim_id("username", prefix)
-    wanted = {"_id": {"$gte": first, "$lt": first + LAST_CHARACTER}}
-    return list(claims.find(all_of(wanted, clauses)).sort(sort).limit(limit))
 
 
 @query

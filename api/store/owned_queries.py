@@ -11,6 +11,8 @@ from ..db import Document
 from .query import Documents, queries_of
 
 Condition = Mapping[str, Any]
+# Owner and id, the shard key.
+Key = tuple[ObjectId, ObjectId]
 Sort = Sequence[tuple[str, int]]
 
 # What the audit entry of a deletion needs to know of an owned item.
@@ -27,7 +29,7 @@ class OwnedQueries:
     delete_item: Callable[[ObjectId, ObjectId, Condition], Document | None]
     delete_items: Callable[[Sequence[Document]], None]
     list_items_of_owner: Callable[..., list[Document]]
-    list_items_by_id: Callable[[ObjectId, Sequence[ObjectId], Condition], list[Document]]
+    list_items_by_key: Callable[[Sequence[tuple[Key, Condition]]], list[Document]]
     count_items_of_owner: Callable[[ObjectId, Sequence[Document], int], int]
     find_some_items_of_owner: Callable[[ObjectId, int], list[Document]]
 
@@ -76,11 +78,13 @@ def owned_queries(collection: str, noun: str) -> OwnedQueries:
         return list(items.find(all_of({"owner_id": owner_id}, clauses)).sort(sort).skip(skip).limit(limit))
 
     @query
-    def list_items_by_id(
-        items: Documents, owner_id: ObjectId, item_ids: Sequence[ObjectId], seen_by: Condition
-    ) -> list[Document]:
-        """Those items of one owner that are there and, by `seen_by`, the caller's to see, in no order."""
-        return list(items.find({"owner_id": owner_id, "_id": {"$in": list(item_ids)}, **seen_by}))
+    def list_items_by_key(items: Documents, wanted: Sequence[tuple[Key, Condition]]) -> list[Document]:
+        """Those items, each by its owner and id, that are there and meet their condition, in no order."""
+        each = [{"owner_id": owner_id, "_id": item_id, **seen_by} for (owner_id, item_id), seen_by in wanted]
+        ids = [item_id for (_, item_id), _ in wanted]
+        # By one index, instead of a plan for each branch.
+        found = items.find({"_id": {"$in": ids}, "$or": each}).hint([("_id", 1)])
+        return list(found.limit(len(each)))
 
     @query
     def count_items_of_owner(items: Documents, owner_id: ObjectId, clauses: Sequence[Document], most: int) -> int:
@@ -99,7 +103,7 @@ def owned_queries(collection: str, noun: str) -> OwnedQueries:
         delete_item,
         delete_items,
         list_items_of_owner,
-        list_items_by_id,
+        list_items_by_key,
         count_items_of_owner,
         find_some_items_of_owner,
     )

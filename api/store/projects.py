@@ -7,7 +7,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from ..db import Document
-from .owned_queries import Sort
+from .owned_queries import Sort, all_of
 from .query import Documents, queries_of
 
 query = queries_of("projects")
@@ -50,23 +50,55 @@ def delete_project(projects: Documents, project_id: ObjectId) -> None:
 
 @query
 def list_projects_of(
-    projects: Documents, user_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+    projects: Documents, user_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
 ) -> list[Document]:
     """Those that a person owns or is a member of: two index scans, merged."""
-    wanted = [taken_part_in_by(user_id), *clauses]
-    return list(projects.find({"$and": wanted}).sort(sort).limit(limit))
+    return list(projects.find(_of(user_id, clauses)).sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_projects_of(projects: Documents, user_id: ObjectId, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return projects.count_documents(_of(user_id, clauses), limit=most)
+
+
+def _of(user_id: ObjectId, clauses: Sequence[Document]) -> Document:
+    return {"$and": [taken_part_in_by(user_id), *clauses]}
 
 
 @query
 def list_projects_of_owner(
-    projects: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int
+    projects: Documents, owner_id: ObjectId, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
 ) -> list[Document]:
-    return list(projects.find({"owner_id": owner_id, "$and": list(clauses)}).sort(sort).limit(limit))
+    return list(projects.find(all_of({"owner_id": owner_id}, clauses)).sort(sort).skip(skip).limit(limit))
 
 
 @query
-def list_all_projects(projects: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
-    return list(projects.find({"$and": list(clauses)}).sort(sort).limit(limit))
+def count_projects_of_owner(projects: Documents, owner_id: ObjectId, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return projects.count_documents(all_of({"owner_id": owner_id}, clauses), limit=most)
+
+
+@query
+def list_all_projects(
+    projects: Documents, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
+) -> list[Document]:
+    return list(projects.find(all_of({}, clauses)).sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_all_projects(projects: Documents, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return projects.count_documents(all_of({}, clauses), limit=most)
+
+
+@query
+def list_projects_by_id(
+    projects: Documents, project_ids: Sequence[ObjectId], condition: Mapping[str, Any]
+) -> list[Document]:
+    """Those projects that meet `condition` (see `access`) and are not being deleted, in no order."""
+    wanted = {"_id": {"$in": list(project_ids)}, "status": LIVE, **condition}
+    return list(projects.find(wanted).hint([("_id", 1)]).limit(len(project_ids)))
 
 
 @query

@@ -22,7 +22,7 @@ TASKS = owned_queries("tasks", "task")
 insert_task, find_task = TASKS.insert_item, TASKS.find_item
 update_task, delete_task = TASKS.update_item, TASKS.delete_item
 list_tasks_of_owner, count_tasks_of_owner = TASKS.list_items_of_owner, TASKS.count_items_of_owner
-list_tasks_by_id, delete_tasks = TASKS.list_items_by_id, TASKS.delete_items
+delete_tasks = TASKS.delete_items
 
 
 @query

@@ -8,11 +8,12 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from ..db import Document
+from .owned_queries import Sort, all_of
 from .query import Documents, queries_of
 
 query = queries_of("users")
 
-Sort = Sequence[tuple[str, int]]
+NAMES = {"username": 1, "name": 1}
 
 
 @query
@@ -33,15 +34,48 @@ def find_standing(users: Documents, user_id: ObjectId) -> Document | None:
 
 
 @query
-def list_users(users: Documents, clauses: Sequence[Document], sort: Sort, limit: int) -> list[Document]:
-    return list(users.find({"$and": list(clauses)} if clauses else {}).sort(sort).limit(limit))
+def list_users(users: Documents, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0) -> list[Document]:
+    return list(users.find(all_of({}, clauses)).sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_users(users: Documents, clauses: Sequence[Document], most: int) -> int:
+    """How many there are; counting ends at `most`."""
+    return users.count_documents(all_of({}, clauses), limit=most)
+
+
+@query
+def list_users_by_id(users: Documents, user_ids: Sequence[ObjectId]) -> list[Document]:
+    """Those who are not being deleted, in no order."""
+    return list(users.find(_present(user_ids)).hint([("_id", 1)]).limit(len(user_ids)))
+
+
+@query
+def list_people(
+    users: Documents, field: str, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0
+) -> list[Document]:
+    """The names of those who are active, by the index on `field`, e.g. `name_folded`.
+
+    It is named to the server: at the end of a list, where little is left to read, it would as soon sort in memory.
+    """
+    found = users.find(all_of({"status": "active"}, clauses), {**NAMES, field: 1})
+    return list(found.hint([("status", 1), (field, 1), ("_id", 1)]).sort(sort).skip(skip).limit(limit))
+
+
+@query
+def count_people(users: Documents, clauses: Sequence[Document], most: int) -> int:
+    """How many there are who are active; counting ends at `most`."""
+    return users.count_documents(all_of({"status": "active"}, clauses), limit=most)
 
 
 @query
 def list_names(users: Documents, user_ids: Sequence[ObjectId]) -> list[Document]:
-    """`username`, `name` and `status` of people who are not being deleted, in no order."""
-    wanted = {"_id": {"$in": list(user_ids)}, "status": {"$ne": "deleting"}}
-    return list(users.find(wanted, {"username": 1, "name": 1, "status": 1}).limit(len(user_ids)))
+    """The names of people who are not being deleted, in no order."""
+    return list(users.find(_present(user_ids), NAMES).hint([("_id", 1)]).limit(len(user_ids)))
+
+
+def _present(user_ids: Sequence[ObjectId]) -> Document:
+    return {"_id": {"$in": list(user_ids)}, "status": {"$ne": "deleting"}}
 
 
 @query

@@ -18,6 +18,8 @@ def upgrade(db: Db) -> None:
                         "username",
                         "email",
                         "name",
+                        "username_folded",
+                        "name_folded",
                         "role",
                         "status",
                         "time_zone",
@@ -37,6 +39,8 @@ def upgrade(db: Db) -> None:
                         "username": {"bsonType": "string", "minLength": 3, "maxLength": 32},
                         "email": {"bsonType": "string", "minLength": 3, "maxLength": 254},
                         "name": {"bsonType": "string", "minLength": 0, "maxLength": 200},
+                        "username_folded": {"bsonType": "string", "minLength": 1, "maxLength": 100},
+                        "name_folded": {"bsonType": "string", "minLength": 0, "maxLength": 100},
                         "role": {"enum": ["member", "admin"]},
                         "status": {"enum": ["active", "disabled", "deleting"]},
                         "time_zone": {"bsonType": "string", "minLength": 0, "maxLength": 64},
@@ -69,6 +73,18 @@ def upgrade(db: Db) -> None:
         CreateIndex(
             "users",
             {"key": {"status": 1, "created_at": -1, "_id": -1}, "name": "status_1_created_at_-1__id_-1"},
+        )
+    )
+    db.apply(
+        CreateIndex(
+            "users",
+            {"key": {"status": 1, "username_folded": 1, "_id": 1}, "name": "status_1_username_folded_1__id_1"},
+        )
+    )
+    db.apply(
+        CreateIndex(
+            "users",
+            {"key": {"status": 1, "name_folded": 1, "_id": 1}, "name": "status_1_name_folded_1__id_1"},
         )
     )
     db.apply(
@@ -654,6 +670,18 @@ def downgrade(db: Db) -> None:
     db.apply(DropIndex("tasks", {"key": {"owner_id": 1, "status": 1, "_id": 1}, "name": "owner_id_1_status_1__id_1"}))
     db.apply(DropCollection("tasks"))
     db.apply(DropCollection("user_claims"))
+    db.apply(
+        DropIndex(
+            "users",
+            {"key": {"status": 1, "name_folded": 1, "_id": 1}, "name": "status_1_name_folded_1__id_1"},
+        )
+    )
+    db.apply(
+        DropIndex(
+            "users",
+            {"key": {"status": 1, "username_folded": 1, "_id": 1}, "name": "status_1_username_folded_1__id_1"},
+        )
+    )
     db.apply(
         DropIndex(
             "users",
