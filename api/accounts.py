@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 from flask import g
 
-from . import audit, names, times
+from . import audit, names, throttle, times
 from .db import Document
 from .errors import Problem
 from .responses import unless_stale
@@ -44,6 +44,7 @@ def create_user(fields: Mapping[str, Any], actor_id: ObjectId | None) -> Documen
             claims.insert_claim(kind, user[kind], user["_id"], at)
         users.insert_user(user)
         outbox.insert_entry("letter", {"letter": "welcome", "user_id": user["_id"]}, at)
+        entries.insert_entry(audit.of_version("user.create", "users", user, after={"role": user["role"]}))
 
     services().connection.in_transaction(work)
     return user
@@ -72,17 +73,20 @@ def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, a
         return unless_stale(user, versions)
     at, update = times.now(), _update(user, fields, actor_id)
     moved = [kind for kind in CLAIMED if kind in fields and fields[kind] != user[kind]]
-    if not moved:
+    if not moved and actor_id == user["_id"]:
         return _or_stale(users.update_user(user["_id"], at_versions(versions), update))
-    unless_stale(user, versions)
+    if moved:
+        unless_stale(user, versions)
+    # The claims to free are those of exactly this version.
+    condition = {"version": user["version"]} if moved else at_versions(versions)
 
     def work() -> Document:
-        # The claims to free are those of exactly this version.
-        found = _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
+        found = _or_stale(users.update_user(user["_id"], condition, update))
         for kind in moved:
             _move_claim(kind, user, fields[kind])
         if "email" in moved:
             _tell_of_address(user, at)
+        entries.insert_entry(_entry_of_update(user, found, fields))
         return found
 
     return services().connection.in_transaction(work)
@@ -100,6 +104,13 @@ def _tell_of_address(user: Document, at: datetime) -> None:
     outbox.insert_entry("letter", {"letter": "verify_email", "user_id": user["_id"]}, at)
     told = {"letter": "email_changed", "user_id": user["_id"], "to": user["email"]}
     outbox.insert_entry("letter", told, at)
+
+
+def _entry_of_update(user: Document, found: Document, fields: Mapping[str, Any]) -> Document:
+    """What was changed of a user by name, and of rights also what it was changed to."""
+    changed = sorted(name for name in fields if fields[name] != user.get(name))
+    rights = {name: found[name] for name in ("role", "status") if name in changed}
+    return audit.of_version("user.update", "users", found, after=rights, detail={"fields": changed})
 
 
 def _or_stale(user: Document | None) -> Document:
@@ -131,11 +142,18 @@ def change_password(user: Document, password: str, keep_session: str) -> None:
     update = change({"password_hash": hashed}, user["_id"], g.get("request_id"), times.now(), computed)
 
     def work() -> None:
-        _or_stale(users.update_user(user["_id"], {"token_version": user["token_version"]}, update))
+        found = _or_stale(users.update_user(user["_id"], {"token_version": user["token_version"]}, update))
         outbox.insert_entry("letter", {"letter": "password_changed", "user_id": user["_id"]}, times.now())
+        entries.insert_entry(audit.of_version("auth.password_change", "users", found))
 
     services().connection.in_transaction(work)
     end_sessions(user["_id"], "password_changed", keep_session)
+
+
+def unlock(user_id: ObjectId, actor_id: ObjectId) -> None:
+    """Let a person log in again who has failed too often. It is noted first: what is not noted is not done."""
+    entries.insert_entry(audit.of_account("user.unlock", user_id, actor_id))
+    throttle.unlock(user_id)
 
 
 def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:

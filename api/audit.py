@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
+from flask import g
 
 from . import times
 from .db import Document
@@ -30,6 +31,52 @@ AUDIENCE = ("owner_id", "assignee_id", "project_id", "member_ids")
 def id_of(resource: str, document_id: ObjectId, version: int) -> ObjectId:
     """The id of the entry of one version of a document: whoever writes it, and however often, there is one."""
     return ObjectId(hashlib.sha256(f"{resource} {document_id} {version}".encode()).digest()[:12])
+
+
+def of_account(
+    action: str,
+    user_id: ObjectId | None,
+    actor_id: ObjectId | None,
+    detail: Mapping[str, Any] | None = None,
+    ok: bool = True,
+) -> Document:
+    """The entry of what happens to an account and makes no new version of it, such as a login.
+
+    Without `user_id` it is about an account that does not exist: what was typed for its name is nobody's to keep.
+    """
+    return {
+        "_id": ObjectId(),
+        "at": times.now(),
+        "actor_id": actor_id,
+        "action": action,
+        "resource": "users",
+        "resource_id": user_id,
+        "request_id": g.get("request_id"),
+        "ok": ok,
+        "detail": {name: value for name, value in (detail or {}).items() if value is not None},
+    }
+
+
+def of_version(action: str, resource: str, document: Mapping[str, Any], **more: Any) -> Document:
+    """The entry of what made the present version of `document`, to be written in the same transaction.
+
+    `more` may be `detail`, or `after` for values that an admin must be told of, such as a role.
+    """
+    version = document["version"]
+    before = {"before": {"version": version - 1}} if version > 1 else {}
+    return {
+        "_id": id_of(resource, document["_id"], version),
+        "at": document["updated_at"],
+        "actor_id": document["updated_by"],
+        "action": action,
+        "resource": resource,
+        "resource_id": document["_id"],
+        **before,
+        "request_id": document["request_id"],
+        "ok": True,
+        **more,
+        "after": {"version": version, **more.get("after", {})},
+    }
 
 
 def deletion(resource: str, document: Mapping[str, Any], actor_id: ObjectId | None, request_id: str | None) -> Document:

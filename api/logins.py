@@ -6,11 +6,12 @@ from typing import Any
 from bson import ObjectId
 from flask import request
 
-from . import accounts, throttle, times
+from . import accounts, audit, throttle, times
 from .db import Document
 from .errors import Problem, invalid
 from .passwords import TooManyHashes
 from .services import services
+from .store import audit as entries
 from .store import sessions, users
 from .tokens import BadToken, hash_secret, join_refresh_token, new_session_id, split_refresh_token
 
@@ -29,8 +30,10 @@ def log_in(username: str | None, email: str | None, password: str) -> dict[str, 
     # One counter an account, by whichever of its names it is tried.
     name = str(user["_id"]) if user else username or email or ""
     stored = user["password_hash"] if user else None
-    admission = _matched(stored, password, name, address)
-    if admission is None or user is None or user["status"] != "active":
+    admission, matches = _checked(stored, password, name, address)
+    if user is None or not matches or user["status"] != "active":
+        reason = "unknown_user" if user is None else "disabled" if matches else "wrong_password"
+        _note_failure("auth.login", user, reason, admission)
         raise Problem("bad_credentials")
     throttle.succeeded(admission)
     rehashed = here.passwords.hash(password) if here.passwords.is_outdated(user["password_hash"]) else None
@@ -39,8 +42,8 @@ def log_in(username: str | None, email: str | None, password: str) -> dict[str, 
     return tokens
 
 
-def _matched(stored: str | None, password: str, name: str, address: str) -> throttle.Admission | None:
-    """The admission of an attempt whose password is that of `stored`, else None: it stays counted as a failure.
+def _checked(stored: str | None, password: str, name: str, address: str) -> tuple[throttle.Admission, bool]:
+    """Whether the password is that of `stored`; the attempt counts as a failure until `throttle.succeeded`.
 
     Raises:
         Problem: 429, too many failures.
@@ -49,10 +52,28 @@ def _matched(stored: str | None, password: str, name: str, address: str) -> thro
     here = services()
     admission = throttle.admit(here.settings, name, address)
     try:
-        return admission if here.passwords.matches(stored, password) else None
+        return admission, here.passwords.matches(stored, password)
     except TooManyHashes:
         throttle.unchecked(admission)
         raise
+
+
+def _note_failure(action: str, user: Document | None, reason: str, admission: throttle.Admission | None = None) -> None:
+    """Write down that a password was refused, and until when its account is locked if this was one too many.
+
+    Known accounts and unknown ones cost the same one insert, on a shard that its random id decides. Where it fails the
+    answer is 503 for either, since what cannot be recorded is not answered; the attempt stays counted. Attempts that a
+    lock refuses unseen are not written down: nobody may fill the trail from outside.
+    """
+    locked_until = admission.account[1].locked_until if admission else None
+    user_id = user["_id"] if user else None
+    told = {"reason": reason, "address": _address(), "locked_until": locked_until}
+    entries.insert_entry(audit.of_account(action, user_id, None, told, ok=False))
+
+
+def _address() -> str:
+    """Where the request comes from."""
+    return (request.remote_addr or "")[:64]
 
 
 def open_session(user: Document) -> dict[str, Any]:
@@ -68,7 +89,11 @@ def open_session(user: Document) -> dict[str, Any]:
     standing = users.find_standing(user["_id"])
     if not standing or standing["status"] != "active" or standing["token_version"] != user["token_version"]:
         sessions.revoke_session(session_id, user["_id"], "user_changed", times.now())
+        _note_failure("auth.login", user, "user_changed")
         raise Problem("bad_credentials")
+    # Before anybody has the tokens: there is no login that is not noted.
+    told = {"session_id": session_id, "address": _address()}
+    entries.insert_entry(audit.of_account("auth.login", user["_id"], user["_id"], told))
     return _tokens(session_id, user["_id"], standing["role"], secret)
 
 
@@ -86,7 +111,7 @@ def _new_session(session_id: str, user_id: ObjectId, secret: str) -> Document:
         "absolute_expires_at": at + timedelta(seconds=settings.refresh_absolute_s),
         "revoked_at": None,
         "user_agent": request.headers.get("User-Agent", "")[:300],
-        "address": (request.remote_addr or "")[:64],
+        "address": _address(),
     }
 
 
@@ -133,11 +158,32 @@ def _refused(session_id: str, secret: str, at: datetime) -> Problem:
     return Problem("bad_refresh_token", "The token was used before: the session has been ended.")
 
 
+# Why a session ends -> what the audit trail calls it.
+ENDINGS = {"logout": "auth.logout", "ended_by_user": "auth.session_end", "refresh_reused": "auth.refresh_reuse"}
+
+
 def end_session(session_id: str, user_id: ObjectId, reason: str) -> bool:
-    """Whether a live session was ended."""
-    ended = sessions.revoke_session(session_id, user_id, reason, times.now())
+    """Whether a live session was ended; with its audit entry, in one transaction."""
+    # Whoever comes with a token that was used before is not known to be the user.
+    is_theirs = reason != "refresh_reused"
+    told = {"session_id": session_id, "address": _address()}
+
+    def work() -> bool:
+        ended = sessions.revoke_session(session_id, user_id, reason, times.now())
+        if ended:
+            actor_id = user_id if is_theirs else None
+            entries.insert_entry(audit.of_account(ENDINGS[reason], user_id, actor_id, told, ok=is_theirs))
+        return ended
+
+    ended = services().connection.in_transaction(work)
     services().standing.forget(session_id)
     return ended
+
+
+def end_every_session(user_id: ObjectId) -> None:
+    """End every session of a person who asks for it. It is noted first, and the rest may be repeated."""
+    entries.insert_entry(audit.of_account("auth.logout_all", user_id, user_id, {"address": _address()}))
+    accounts.end_sessions(user_id, "logout_all")
 
 
 def _tokens(session_id: str, user_id: ObjectId, role: str, secret: str) -> dict[str, Any]:
@@ -153,7 +199,8 @@ def _tokens(session_id: str, user_id: ObjectId, role: str, secret: str) -> dict[
 def check_password(user: Document, password: str) -> None:
     """Raise 422 unless it is the user's, counting failures as a login does."""
     name, address = str(user["_id"]), request.remote_addr or ""
-    admission = _matched(user["password_hash"], password, name, address)
-    if admission is None:
+    admission, matches = _checked(user["password_hash"], password, name, address)
+    if not matches:
+        _note_failure("auth.password_change", user, "wrong_password", admission)
         raise invalid("/current_password", "Is not the present password.")
     throttle.succeeded(admission)

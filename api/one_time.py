@@ -9,10 +9,11 @@ from datetime import timedelta
 
 from flask import g
 
-from . import accounts, passwords, throttle, times
+from . import accounts, audit, passwords, throttle, times
 from .db import Document
 from .errors import Problem, invalid
 from .services import services
+from .store import audit as entries
 from .store import email_tokens, outbox, users
 from .store.owned import change
 from .tokens import hash_secret
@@ -76,8 +77,9 @@ def reset_password(token: str, password: str) -> None:
     update = change(fields, user["_id"], g.get("request_id"), at, computed)
 
     def work() -> None:
-        _spend(token, RESET, user, update)
+        changed = _spend(token, RESET, user, update)
         outbox.insert_entry("letter", {"letter": "password_changed", "user_id": user["_id"]}, at)
+        entries.insert_entry(audit.of_version("auth.password_reset", "users", changed))
 
     services().connection.in_transaction(work)
     accounts.end_sessions(user["_id"], "password_reset")
@@ -108,13 +110,15 @@ def _still_holds(token: Document, user: Document) -> bool:
     return bool(token["email"] == user["email"] and token["token_version"] == user["token_version"])
 
 
-def _spend(token: str, purpose: str, user: Document, update: list[Document]) -> None:
+def _spend(token: str, purpose: str, user: Document, update: list[Document]) -> Document:
     """Take the token and change the user whom it was checked against, in the transaction that runs."""
     unchanged = {name: user[name] for name in ("email", "token_version", "status")}
     if email_tokens.take_token(hash_secret(token), purpose, times.now()) is None:
         raise _unusable()
-    if users.update_user(user["_id"], unchanged, update) is None:
+    changed = users.update_user(user["_id"], unchanged, update)
+    if changed is None:
         raise _unusable()
+    return changed
 
 
 def _unusable() -> Problem:

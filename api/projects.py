@@ -3,7 +3,7 @@
 Members come and go by commands that say whom, so that two at once do not undo each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -71,7 +71,8 @@ def add_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) -> Do
     added = {"member_ids": {"$concatArrays": ["$member_ids", [user_id]]}}
     conditions = [access.changes_project(caller), {"owner_id": {"$ne": user_id}}, {"member_ids": {"$ne": user_id}}]
     if is_active:
-        project = projects.update_project(project_id, [*conditions, NOT_FULL], _change(caller, {}, added))
+        update = _change(caller, {}, added)
+        project = _update_people("project.add_member", project_id, user_id, [*conditions, NOT_FULL], update)
         if project is not None:
             return project
     project = seen(caller, project_id)
@@ -81,6 +82,24 @@ def add_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) -> Do
     if user_id not in (project["owner_id"], *project["member_ids"]):
         raise Problem("project_full", f"A project has at most {MAX_MEMBERS} members.")
     return project
+
+
+def _update_people(
+    action: str, project_id: ObjectId, user_id: ObjectId, conditions: Sequence[Document], update: Sequence[Document]
+) -> Document | None:
+    """The project after a change to who is in it, written with its audit entry."""
+
+    def work() -> Document | None:
+        project = projects.update_project(project_id, conditions, update)
+        if project is not None:
+            entries.insert_entry(_entry_of_people(action, project, user_id))
+        return project
+
+    return services().connection.in_transaction(work)
+
+
+def _entry_of_people(action: str, project: Document, user_id: ObjectId) -> Document:
+    return audit.of_version(action, "projects", project, detail={"user_id": user_id})
 
 
 def remove_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) -> None:
@@ -97,7 +116,10 @@ def remove_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) ->
         removed = _change(caller, {}, {"member_ids": remaining})
         project = projects.update_project(project_id, [allowed, {"member_ids": user_id}], removed)
         if project is not None:
-            outbox.insert_entry("leave_project", {"project_id": project_id, "user_id": user_id}, times.now())
+            author = {"actor_id": caller.user_id, "request_id": g.get("request_id")}
+            payload = {"project_id": project_id, "user_id": user_id, **author}
+            outbox.insert_entry("leave_project", payload, times.now())
+            entries.insert_entry(_entry_of_people("project.remove_member", project, user_id))
         return project
 
     if services().connection.in_transaction(work) is None:
@@ -116,7 +138,7 @@ def hand_over(caller: Principal, project_id: ObjectId, user_id: ObjectId, versio
     others = {"$filter": {"input": "$member_ids", "cond": {"$ne": ["$$this", user_id]}}}
     computed = {"owner_id": user_id, "member_ids": {"$concatArrays": [others, ["$owner_id"]]}}
     conditions = [access.changes_project(caller), at_versions(versions), {"member_ids": user_id}]
-    project = projects.update_project(project_id, conditions, _change(caller, {}, computed))
+    project = _update_people("project.hand_over", project_id, user_id, conditions, _change(caller, {}, computed))
     if project is not None:
         return project
     project = unless_stale(seen(caller, project_id), versions)

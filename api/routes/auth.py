@@ -84,7 +84,7 @@ def logout(caller: Principal) -> Response:
 @blueprint.post("/auth/logout-all")
 @endpoint(Endpoint("End every session of the caller", Access.USER, Kind.WRITE, answers={204: None}))
 def logout_all(caller: Principal) -> Response:
-    accounts.end_sessions(caller.user_id, "logout_all")
+    logins.end_every_session(caller.user_id)
     return no_content()
 
 

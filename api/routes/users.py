@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import accounts, lists, throttle, user_lists
+from .. import accounts, lists, user_lists
 from ..auth import Principal
 from ..db import Document
 from ..endpoint import Access, Endpoint, Kind, endpoint
@@ -151,7 +151,7 @@ def delete_user(caller: Principal, user_id: str) -> Response:
     )
 )
 def unlock_user(caller: Principal, user_id: str) -> Response:
-    throttle.unlock(_find(object_id(user_id))["_id"])
+    accounts.unlock(_find(object_id(user_id))["_id"], caller.user_id)
     return no_content()
 
 

@@ -34,9 +34,9 @@ def purge_user(payload: Payload) -> None:
         find = partial(queries.find_some_items_of_owner, user_id, AT_ONCE)
         while _delete_some(plural, queries, find, payload):
             pass
-    while _unassign_some(user_id):
+    while _unassign_some(user_id, payload):
         pass
-    _leave_projects(user_id)
+    _leave_projects(user_id, payload)
     users.delete_user(user_id)
     log.info("user_purged", user_id=str(user_id))
 
@@ -49,25 +49,29 @@ def _delete_some(
     def work() -> list[Document]:
         found = find()
         if found:
-            author = (payload["actor_id"], payload["request_id"])
             queries.delete_items(found)
-            entries.insert_entries([audit.deletion(plural, item, *author) for item in found])
+            entries.insert_entries([audit.deletion(plural, item, *_author(payload)) for item in found])
         return found
 
     return services().connection.in_transaction(work)
 
 
-def _leave_projects(user_id: ObjectId) -> None:
+def _author(payload: Payload) -> tuple[ObjectId, str | None]:
+    """Who asked for this work, by which request: its changes are theirs."""
+    return payload["actor_id"], payload["request_id"]
+
+
+def _leave_projects(user_id: ObjectId, payload: Payload) -> None:
     remaining = {"$filter": {"input": "$member_ids", "cond": {"$ne": ["$$this", user_id]}}}
-    update = change({}, None, None, times.now(), {"member_ids": remaining})
+    update = change({}, *_author(payload), times.now(), {"member_ids": remaining})
     for project_id in projects.list_project_ids_of(user_id):
         projects.update_project(project_id, [{"member_ids": user_id}], update)
 
 
-def _unassign_some(user_id: ObjectId) -> bool:
+def _unassign_some(user_id: ObjectId, payload: Payload) -> bool:
     """Take a batch of other people's tasks off this person; whether there were any."""
     found = tasks.find_some_tasks_of_assignee(user_id, AT_ONCE)
-    update = change({"assignee_id": None}, None, None, times.now())
+    update = change({"assignee_id": None}, *_author(payload), times.now())
     for task in found:
         tasks.unassign_task(task["owner_id"], task["_id"], user_id, update)
     return bool(found)
@@ -80,7 +84,7 @@ def leave_project(payload: Payload) -> None:
         return
     theirs = {"assignee_id": user_id, "owner_id": {"$ne": user_id}}
     while found := tasks.find_some_tasks_of_project(project_id, theirs, AT_ONCE):
-        update = change({"assignee_id": None}, None, None, times.now())
+        update = change({"assignee_id": None}, *_author(payload), times.now())
         for task in found:
             still = {"project_id": project_id, "assignee_id": user_id}
             tasks.update_task(task["owner_id"], task["_id"], still, update)
@@ -94,7 +98,7 @@ def purge_project(payload: Payload) -> None:
         while _delete_some("tasks", tasks.TASKS, find, payload):
             pass
     while found := find():
-        update = change({"project_id": None}, None, None, times.now())
+        update = change({"project_id": None}, *_author(payload), times.now())
         for task in found:
             tasks.update_task(task["owner_id"], task["_id"], {"project_id": project_id}, update)
     projects.delete_project(project_id)

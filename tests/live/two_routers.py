@@ -58,8 +58,8 @@ class Door:
 
 
 @contextmanager
-def door(cluster: LocalCluster, router: int) -> Iterator[Door]:
-    """The API through one router alone, called by nobody."""
+def door(cluster: LocalCluster, router: int, **settings: str) -> Iterator[Door]:
+    """The API through one router alone, called by nobody; `settings` stand where others than the usual are wanted."""
     recorder = Recorder()
     login = cluster.login(WORKER)
     address = cluster.cluster.routers[router].address
@@ -67,7 +67,7 @@ def door(cluster: LocalCluster, router: int) -> Iterator[Door]:
     environ = {"MONGODB_URI": uri, "MONGODB_MONITOR_URI": cluster.uri(MONITOR), "MONGODB_DB": cluster.database}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("api.db.WriteWatch", lambda: recorder)
-        app = create_app({**environ, "JWT_KEYS": KEY, **CHEAP_HASHES})
+        app = create_app({**environ, "JWT_KEYS": KEY, **CHEAP_HASHES, **settings})
     yield Door(app, recorder)
     with app.app_context():
         services().connection.close()
