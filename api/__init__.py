@@ -29,7 +29,7 @@ from .db import Connection
 from .monitor import Monitor
 from .passwords import Passwords
 from .services import EXTENSION, Services
-from .standing import SessionCache
+from .standing import OwnCache, SessionCache, SharedCache
 from .tokens import TokenKeys
 
 
@@ -69,8 +69,15 @@ def make_services(app: Flask, settings: Settings) -> Services:
             settings.hash_wait_ms,
         ),
         token_keys=TokenKeys(settings.jwt_keys, settings.access_token_s),
-        standing=SessionCache(read_role),
+        standing=make_standing(settings),
         cursors=CursorSigner(settings.jwt_keys),
         moments=TokenSigner(settings.jwt_keys),
         monitor=Monitor(settings),
     )
+
+
+def make_standing(settings: Settings) -> SessionCache:
+    """What remembers sessions: each process for itself, or all of them in memcached."""
+    if not settings.memcached_servers:
+        return OwnCache(read_role)
+    return SharedCache(read_role, settings.memcached_servers, settings.jwt_keys, settings.threads)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .parsing import BadValue, flag, integer, jwt_keys, mongodb_uri, one_of, origins, text, web_address
+from .parsing import BadValue, flag, integer, jwt_keys, mongodb_uri, one_of, origins, servers, text, web_address
 
 REQUIRED = None
 
@@ -95,6 +95,13 @@ SETTINGS: tuple[Setting, ...] = (
         "DEADLINE_WRITE_MS", "15000", "ms", "Time a write may take: longer than an election.", integer(50, 120_000)
     ),
     Setting("MAX_BODY_BYTES", "1048576", "bytes", "Longest request body.", integer(1024, 67_108_864)),
+    Setting(
+        "MEMCACHED_SERVERS",
+        "",
+        "host:port,...",
+        "memcached for all API processes, so that a logout is in force everywhere at once; empty: each for itself.",
+        servers,
+    ),
     Setting("CORS_ORIGINS", "", "origin,...", "Origins of browsers that may call; empty: none.", origins),
     Setting("TRUSTED_PROXIES", "0", "proxies", "Proxies in front that set X-Forwarded-For.", integer(0, 10)),
     Setting("STATS_CACHE_S", "30", "seconds", "Age to which shared statistics may be cached.", integer(0, 3600)),
@@ -150,6 +157,7 @@ class Settings:
     deadline_partial_ms: int
     deadline_write_ms: int
     max_body_bytes: int
+    memcached_servers: tuple[tuple[str, int], ...]
     cors_origins: frozenset[str]
     trusted_proxies: int
     stats_cache_s: int

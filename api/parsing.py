@@ -119,3 +119,14 @@ def web_address(raw: str) -> str:
     if raw and not is_plain:
         raise BadValue(f"must be an address such as https://app.example.org, not {raw[:80]!r}")
     return raw.rstrip("/")
+
+
+def servers(raw: str) -> tuple[tuple[str, int], ...]:
+    """A list of `host:port`, e.g. `10.0.0.5:11211,10.0.0.6:11211`; or empty."""
+    found = []
+    for part in filter(None, (part.strip() for part in raw.split(","))):
+        host, _, port = part.rpartition(":")
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", host) or not re.fullmatch(r"[0-9]{1,5}", port):
+            raise BadValue(f"must list servers such as 10.0.0.5:11211, not {part[:80]!r}")
+        found.append((host, integer(1, 65535)(port)))
+    return tuple(found)
