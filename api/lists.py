@@ -11,7 +11,7 @@ from flask import Response
 
 from .db import Document
 from .errors import invalid
-from .paging import Clauses, Page, Read, Sort, collect, pinned
+from .paging import Clauses, Page, Read, Sort, collect, pinned, scans
 from .responses import Counted, page_response, position_in
 from .schemas.base import Dump
 
@@ -86,11 +86,21 @@ def answer_by_id(
 
 
 def _at(listing: Listing, offset: int, limit: int) -> Page:
-    """The page after the first `offset` documents. Nulls sort below everything, as they do behind cursors."""
-    _, values = pinned(listing.clauses, listing.sort.field)
-    # Equals are in the order of their ids; to ask for more would make the server sort.
-    sort = Sort("_id", listing.sort.descending) if values is not None and len(values) == 1 else listing.sort
-    found = listing.read(listing.clauses, sort.spec, limit + 1, offset)
+    """The page after the first `offset` documents: the scans of a whole list, as many of them as fill the page.
+
+    The documents of a scan that is passed over as a whole are counted: the server would sort scans that it joins.
+    """
+    rest, values = pinned(listing.clauses, listing.sort.field)
+    found: list[Document] = []
+    to_pass = offset
+    for scan in scans(listing.sort, None, listing.nullable, values):
+        wanted = [*rest, *scan.clauses]
+        passed = listing.count(wanted, to_pass) if to_pass and values is not None else to_pass
+        if passed < to_pass:
+            to_pass -= passed
+        elif len(found) <= limit:
+            found += listing.read(wanted, scan.spec, limit + 1 - len(found), to_pass)
+            to_pass = 0
     return Page(found[:limit], limit, None, offset, len(found) > limit)
 
 

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from test_api_lists import DUE, LIMIT, MIDDAY, STATUS, faults, task
 from two_routers import Door, door, newcomer, token_of
 
+from api.store.explained import NOT_EXPLAINED
 from cluster.local import LocalCluster
 from cluster.roles import ADMIN
 from cluster.run.services import ADMIN_USERNAME, Services
@@ -162,3 +163,30 @@ def test_a_list_reads_no_more_than_it_shows(crowd: Crowd, path: str) -> None:
             if cursor is None:
                 break
     assert not wrong, f"{len(wrong)} of them, such as {wrong[:5]}"
+
+
+@pytest.mark.parametrize("sort", ["-id", "starts_at"])
+def test_page_10_000_costs_what_page_1_costs(crowd: Crowd, sort: str) -> None:
+    """In index keys, one event a page; by offset it costs all that is passed over."""
+    who = replace(crowd.owner, headers=newcomer(crowd.owner))
+    owner_id, chance = ObjectId(who.call("GET", "/me").get_json()["id"]), random.Random(7)
+    crowd.db["events"].insert_many([event(chance, owner_id) for _ in range(10_001)], ordered=False)
+    keys, cursor = [keys_of(crowd, who, sort=sort, limit=1)], None
+    for limit in (100,) * 99 + (99,):
+        page = who.call("GET", "/events", sort=sort, limit=limit, **({"cursor": cursor} if cursor else {})).get_json()
+        cursor = page["pagination"]["next_cursor"]
+
+    keys.append(keys_of(crowd, who, sort=sort, limit=1, cursor=cursor))
+
+    assert 2 <= keys[0] <= keys[1] <= keys[0] + 3, keys
+    assert keys_of(crowd, who, sort=sort, limit=1, offset=9_999, count="none") >= 9_999
+
+
+def keys_of(crowd: Crowd, who: Door, **query: Any) -> int:
+    """How many index keys a page of events takes, of one event that has another one after it."""
+    page = who.call("GET", "/events", **query).get_json()
+    assert len(page["data"]) == 1 and page["pagination"]["has_more"]
+    sent = [each for each in who.recorder.commands if each["comment"] == "events.list_events_of_owner"]
+    plain = [{name: value for name, value in each.items() if name not in NOT_EXPLAINED} for each in sent]
+    explained = [crowd.db.command("explain", each, verbosity="executionStats") for each in plain]
+    return sum(each["executionStats"]["totalKeysExamined"] for each in explained)
