@@ -7,12 +7,14 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
-from marshmallow import Schema
+from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
 from .endpoint import Access, Endpoint, Kind
 from .errors import KINDS, MEDIA_TYPE
 from .ids import OBJECT_ID_PATTERN, PUBLIC_ID_PATTERN
+from .openapi_headers import ANSWERED, HEADERS, of_answer, of_request
+from .schemas.fields import CommaList
 from .schemas.service import ProblemDocument
 
 TITLE = "Shardboard"
@@ -22,51 +24,6 @@ A data API for dashboards in front of a sharded MongoDB cluster. Register, log i
 `Authorization: Bearer ...`. Every error is an `application/problem+json` document with a `code`. Writes of one item
 need its `ETag` as `If-Match`. A write that answers 504 may have been made: repeat it with the same
 `Idempotency-Key`."""
-
-HEADERS: dict[str, dict[str, Any]] = {
-    "IfMatch": {
-        "name": "If-Match",
-        "in": "header",
-        "required": True,
-        "description": "The item's ETag, or * for any version.",
-        "schema": {"type": "string", "examples": ["*"]},
-        "example": "*",
-    },
-    "IfNoneMatch": {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "An ETag: 304 while the item still has it.",
-        "schema": {"type": "string"},
-    },
-    "IdempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "The answer to the first request with this key is sent again for 24 hours.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
-    },
-    "ConsistencyToken": {
-        "name": "X-Consistency-Token",
-        "in": "header",
-        "description": "Of a write's answer: what is read is at least as new as that write, whoever serves it.",
-        "schema": {"type": "string"},
-    },
-    "Prefer": {
-        "name": "Prefer",
-        "in": "header",
-        "description": "Of lists: `consistency=eventual` lets secondaries answer, `partial` lets a list of several "
-        "shards leave out those that do not answer. `route-report` tells an admin in `X-Route` which shards were "
-        "asked.",
-        "schema": {"type": "string", "examples": ["consistency=eventual, partial"]},
-    },
-}
-ANSWERED = {
-    "ConsistencyToken": {
-        "description": "Send it with a read that must see this write.",
-        "schema": {"type": "string"},
-    },
-    "PreferenceApplied": {"description": "What of `Prefer` was done.", "schema": {"type": "string"}},
-    "Route": {"description": "`targeted shard-2` or `scatter 2/2`.", "schema": {"type": "string"}},
-}
 
 PATH_PATTERNS = {
     **dict.fromkeys(("user_id", "project_id"), OBJECT_ID_PATTERN),
@@ -79,10 +36,17 @@ def _name_of(schema: Any) -> str:
     return str((schema if isinstance(schema, type) else type(schema)).__name__)
 
 
+def _of_commas(_: Any, field: fields.Field, **__: Any) -> dict[str, Any]:
+    """`?status__in=a,b`; other lists are repeated parameters."""
+    return {"explode": False} if isinstance(field, CommaList) else {}
+
+
 def document(app: Flask) -> dict[str, Any]:
     """The whole document, for the routes that `app` has."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
     spec = APISpec(TITLE, VERSION, "3.1.0", plugins=[plugin], info={"description": DESCRIPTION})
+    if plugin.converter:
+        plugin.converter.add_parameter_attribute_function(_of_commas)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     spec.components.schema("Problem", schema=ProblemDocument)
     for name, header in HEADERS.items():
@@ -145,12 +109,7 @@ def _parameters(rule: Rule, method: str, contract: Endpoint) -> list[Any]:
     found: list[Any] = [_path_parameter(name) for name in sorted(rule.arguments)]
     if contract.query:
         found.append({"in": "query", "schema": contract.query})
-    if contract.conditional:
-        found.append("IfNoneMatch" if method == "GET" else "IfMatch")
-    if contract.idempotent:
-        found.append("IdempotencyKey")
-    if contract.access is not Access.ANYONE:
-        found += ["ConsistencyToken", "Prefer"] if contract.kind is not Kind.WRITE else []
+    found += of_request(method, contract)
     return found
 
 
@@ -178,20 +137,10 @@ def _answer(status: int, schema: Schema | type[Schema] | None, contract: Endpoin
         answer["content"] = {"application/json": {"schema": schema}}
     if contract.media:
         answer["content"] = {media: {"schema": {"type": "string"}} for media in contract.media}
-    headers = _headers(contract)
+    headers = of_answer(status, contract)
     if headers:
         answer["headers"] = headers
     return answer
-
-
-def _headers(contract: Endpoint) -> dict[str, Any]:
-    """The headers of an answer of success that are not those of every answer."""
-    if contract.access is Access.ANYONE:
-        return {}
-    named = {"X-Consistency-Token": "ConsistencyToken"}
-    if contract.kind is not Kind.WRITE:
-        named = {"Preference-Applied": "PreferenceApplied", "X-Route": "Route"}
-    return {name: {"$ref": f"#/components/headers/{component}"} for name, component in named.items()}
 
 
 def codes_of(rule: Rule, contract: Endpoint) -> list[str]:

@@ -11,7 +11,7 @@ from cluster.collections import ROLES, USER_STATUSES
 
 from .. import passwords
 from ..names import fold
-from .base import Strict
+from .base import Shown, Strict
 from .fields import Choice, Id, Instant, Int, Preferences, Text, TimeZone
 from .filters import Filter, id_parameter, page_parameters, query_schema
 
@@ -120,7 +120,7 @@ class UserPut(Strict):
     preferences = Preferences(load_default=dict)
 
 
-class User(Strict):
+class User(Shown):
     """A person as they and admins see them."""
 
     id = Id(attribute="_id")
@@ -138,7 +138,7 @@ class User(Strict):
     version = Int(1)
 
 
-class Person(Strict):
+class Person(Shown):
     """What everybody may know of somebody, so that tasks can be given to them."""
 
     id = Id(attribute="_id")
@@ -188,14 +188,14 @@ class Refresh(Strict):
     refresh_token = Text(256, 1, required=True)
 
 
-class TokenPair(Strict):
+class TokenPair(Shown):
     access_token = fields.String()
     refresh_token = fields.String()
     token_type = fields.String(validate=validate.Equal("Bearer"))
     expires_in = Int(1, metadata={"description": "Seconds until the access token expires."})
 
 
-class Verified(Strict):
+class Verified(Shown):
     active = fields.Boolean()
     user_id = Id()
     role = Choice(*ROLES)
@@ -236,7 +236,7 @@ class PasswordReset(LetterToken):
     )
 
 
-class Session(Strict):
+class Session(Shown):
     """One login of the caller."""
 
     id = fields.String(attribute="_id")

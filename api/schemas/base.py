@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError, fields
 
 from ..errors import FieldError, Problem
 
@@ -22,6 +22,13 @@ class Strict(Schema):
 
     class Meta:
         unknown = RAISE
+
+
+class Shown(Strict):
+    """What is answered whole, every field of it: generated clients need not ask whether one is there."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
+        field_obj.required = True
 
 
 def load(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from .base import Strict
+from .base import Shown, Strict
 from .fields import Choice, Id, Instant, Int, OwnedId, PublicId, Text
 from .filters import Filter, id_parameter, page_parameters, query_schema
 
@@ -30,7 +30,7 @@ class EventPatch(Strict):
     address = Text(500, metadata=ADDRESS)
 
 
-class Event(Strict):
+class Event(Shown):
     """An event as it is shown, alone and in lists."""
 
     id = OwnedId()

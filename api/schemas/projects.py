@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from .base import Strict
+from .base import Shown, Strict
 from .fields import Choice, Id, Instant, Int, Text
 from .filters import Filter, id_parameter, page_parameters, query_schema
 from .tasks import TASK_FILTERS, Task
@@ -33,7 +33,7 @@ class ProjectPatch(Strict):
     status = Choice(*STATUSES, metadata={"example": "archived"})
 
 
-class Project(Strict):
+class Project(Shown):
     """A project as its owner, members and admins see it."""
 
     id = Id(attribute="_id")
@@ -86,7 +86,7 @@ ProjectQuery = query_schema(
 ProjectTaskQuery = query_schema("ProjectTaskQuery", TASK_FILTERS, ("due_at",), page_parameters(Task))
 
 
-class Member(Strict):
+class Member(Shown):
     """Somebody who takes part in a project."""
 
     id = Id(attribute="_id")

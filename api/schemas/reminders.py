@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from .. import ids, schedules, times
-from .base import Strict
+from .base import Shown, Strict
 from .fields import Choice, Id, Instant, Int, OwnedId, PublicId, Text, TimeZone
 from .filters import id_parameter, page_parameters, query_schema
 
@@ -103,7 +103,7 @@ class ReminderPatch(Strict):
     schedule = ScheduleField(metadata=SCHEDULE)
 
 
-class Reminder(Strict):
+class Reminder(Shown):
     """A reminder as it is shown, alone and in lists."""
 
     id = OwnedId()

@@ -2,16 +2,16 @@
 
 from marshmallow import fields, validate
 
-from .base import Strict
+from .base import Shown, Strict
 from .fields import Choice, Instant, Int, TimeZone
 
 
 class Status(Strict):
-    status = fields.String(validate=validate.OneOf(("ok", "unavailable")))
+    status = fields.String(required=True, validate=validate.OneOf(("ok", "unavailable")))
 
 
 class Ready(Status):
-    router = fields.String(validate=validate.OneOf(("answers", "does not answer")))
+    router = fields.String(required=True, validate=validate.OneOf(("answers", "does not answer")))
     shards = fields.Dict(
         keys=fields.String(),
         values=fields.String(validate=validate.OneOf(("answers", "has no primary"))),
@@ -20,13 +20,13 @@ class Ready(Status):
     )
 
 
-class ShardMember(Strict):
+class ShardMember(Shown):
     address = fields.String()
     is_up = fields.Boolean()
     is_primary = fields.Boolean()
 
 
-class ShardView(Strict):
+class ShardView(Shown):
     """A shard; its sizes are null while any shard does not answer."""
 
     name = fields.String()
@@ -38,18 +38,18 @@ class ShardView(Strict):
     index_bytes = Int(0, allow_none=True)
 
 
-class BalancerView(Strict):
+class BalancerView(Shown):
     mode = fields.String()
     in_round = fields.Boolean()
 
 
-class RouterView(Strict):
+class RouterView(Shown):
     address = fields.String()
     version = fields.String(allow_none=True)
     seen_at = Instant(allow_none=True)
 
 
-class ClusterView(Strict):
+class ClusterView(Shown):
     """The cluster as its routers know it."""
 
     shards = fields.List(fields.Nested(ShardView))
@@ -67,10 +67,10 @@ class StatsQuery(Strict):
 class Stats(Strict):
     """Without a token: how many of each model there are. With one: the caller's tasks."""
 
-    scope = fields.String(validate=validate.OneOf(("models", "mine", "all")))
-    counted_at = Instant()
-    age_s = Int(0, metadata={"description": "How old the figures are."})
-    count_kind = fields.String(validate=validate.OneOf(("estimated", "exact")))
+    scope = fields.String(required=True, validate=validate.OneOf(("models", "mine", "all")))
+    counted_at = Instant(required=True)
+    age_s = Int(0, required=True, metadata={"description": "How old the figures are."})
+    count_kind = fields.String(required=True, validate=validate.OneOf(("estimated", "exact")))
     users = Int(0)
     tasks = Int(0)
     projects = Int(0)
@@ -86,7 +86,7 @@ class Stats(Strict):
     )
 
 
-class ProblemField(Strict):
+class ProblemField(Shown):
     pointer = fields.String()
     detail = fields.String()
 

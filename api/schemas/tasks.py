@@ -7,7 +7,7 @@ from marshmallow.validate import Length
 
 from cluster.collections import TASK_STATUSES
 
-from .base import Strict
+from .base import Shown, Strict
 from .fields import Choice, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
 from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, id_parameter, page_parameters, query_schema
 from .search import Searchable
@@ -48,7 +48,7 @@ class TaskPatch(Strict):
     tags = _tags()
 
 
-class Task(Strict):
+class Task(Shown):
     """A task as it is shown, alone and in lists."""
 
     id = OwnedId()
