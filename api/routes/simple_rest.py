@@ -16,9 +16,14 @@ from ..auth import Principal
 from ..endpoint import Endpoint, endpoint, json_body
 from ..errors import invalid
 from ..responses import JSON
+from ..schemas.accounts import Person, User
 from ..schemas.base import load
+from ..schemas.events import Event
 from ..schemas.fields import CommaList
+from ..schemas.projects import Project
+from ..schemas.reminders import Reminder
 from ..schemas.simple_rest import ProviderQuery, record_of
+from ..schemas.tasks import Task
 from .owned import PREFIX, View
 
 Fields = dict[str, Any]
@@ -29,22 +34,27 @@ NOT_FILTERS = frozenset(("sort", "order", "limit", "cursor", "offset", "count", 
 
 @dataclass(frozen=True)
 class Provided:
-    """One resource, whose handlers are `list_<plural>` and `get_<noun>`, and so on.
+    """One resource, whose handlers are its blueprint's `list_<plural>` and `get_<noun>`, and so on.
 
     `search` is the filter that `q` stands for; `implied` are those that another one brings along.
     """
 
     plural: str
     noun: str
-    search: str | None = None
+    shown: type[Schema]
+    search: str = "q"
     implied: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 RESOURCES = (
-    Provided("tasks", "task", "title__like", {"project_id": {"scope": "project"}}),
-    Provided("events", "event"),
-    Provided("reminders", "reminder"),
+    Provided("tasks", "task", Task, "title__like", {"project_id": {"scope": "project"}}),
+    Provided("projects", "project", Project, "name__like"),
+    Provided("events", "event", Event),
+    Provided("reminders", "reminder", Reminder),
+    Provided("users", "user", User),
 )
+# For choosing people: it can only be read, and only as a list.
+DIRECTORY = Provided("directory", "person", Person)
 
 
 def register(app: Flask) -> None:
@@ -57,6 +67,7 @@ def register(app: Flask) -> None:
         _add(app, "POST", path, f"create_{resource.noun}", *_create(app, resource))
         _add(app, "PUT", item, f"put_{resource.noun}", *_update(app, resource))
         _add(app, "DELETE", item, f"delete_{resource.noun}", *_delete(app, resource))
+    _add(app, "GET", f"{PREFIX}/simple-rest/directory", "list_directory", *_list(app, DIRECTORY))
 
 
 def _add(app: Flask, method: str, path: str, name: str, contract: Endpoint, view: View) -> None:
@@ -66,13 +77,9 @@ def _add(app: Flask, method: str, path: str, name: str, contract: Endpoint, view
 
 def _handler(app: Flask, resource: Provided, name: str) -> tuple[View, Endpoint]:
     """The resource's own handler, and its contract."""
-    view: Any = app.view_functions[f"{resource.plural}.{name}"]
+    blueprint = "users" if resource is DIRECTORY else resource.plural
+    view: Any = app.view_functions[f"{blueprint}.{name}"]
     return view.__wrapped__, view.contract
-
-
-def _shape(app: Flask, resource: Provided) -> Any:
-    """The schema of one item as it is shown."""
-    return _handler(app, resource, f"get_{resource.noun}")[1].answers[200]
 
 
 def _list(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
@@ -83,9 +90,8 @@ def _list(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
         response = inner(caller=caller, query=to_query(resource, asked, query))
         return _rows(response, resource.plural)
 
-    shown = _shape(app, resource)(many=True)
     problems = tuple(code for code in contract.problems if code != "invalid_cursor")
-    return replace(contract, query=ProviderQuery, answers={200: shown}, problems=problems), view
+    return replace(contract, query=ProviderQuery, answers={200: resource.shown(many=True)}, problems=problems), view
 
 
 def _get(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
@@ -123,7 +129,7 @@ def _update(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
 
 def _record(app: Flask, resource: Provided, contract: Endpoint, name: str) -> type[Schema] | None:
     """The body of a write: what its handler takes, in a record."""
-    shown, made = _shape(app, resource), _handler(app, resource, f"create_{resource.noun}")[1].body
+    made, shown = _handler(app, resource, f"create_{resource.noun}")[1].body, resource.shown
     return record_of(name.format(shown.__name__), contract.body, shown, made) if contract.body and made else None
 
 
@@ -138,8 +144,7 @@ def _delete(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
         delete(caller=caller, **arguments)
         return Response(deleted, content_type=JSON)
 
-    answers = {200: _shape(app, resource)}
-    return replace(contract, answers=answers, conditional=False, idempotent=False), view
+    return replace(contract, answers={200: resource.shown}, conditional=False, idempotent=False), view
 
 
 def to_query(resource: Provided, schema: Schema, asked: Mapping[str, Any]) -> Fields:
@@ -152,8 +157,7 @@ def to_query(resource: Provided, schema: Schema, asked: Mapping[str, Any]) -> Fi
     for name, value in asked["filter"].items():
         # What a search box holds once it was emptied.
         if value != "":
-            wanted = resource.search if name == "q" and resource.search else name
-            given |= _parameter(schema, wanted, value)
+            given |= _parameter(schema, resource.search if name == "q" else name, value)
     for name, others in resource.implied.items():
         if name in given:
             given = {**others, **given}

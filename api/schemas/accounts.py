@@ -154,7 +154,7 @@ DirectoryQuery = query_schema(
         "q": Text(
             32,
             1,
-            metadata={"description": "How the name begins, in any case. Needed unless there is an `id`."},
+            metadata={"description": "How the name begins, in any case; anyhow, unless given."},
         ),
         "by": Choice("username", "name", metadata={"description": "Which name: `username` (default) or `name`."}),
         "id": id_parameter(Id()),

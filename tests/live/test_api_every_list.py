@@ -168,7 +168,6 @@ def test_people_are_found_by_the_beginning_of_their_display_name(api: Services, 
 @pytest.mark.parametrize(
     "query",
     [
-        {"by": "name"},
         {"q": "a", "by": "email"},
         {"q": "a", "by": "name", "sort": "username"},
         {"q": "a", "sort": "name"},

@@ -107,6 +107,6 @@ def test_people_are_found_by_the_beginning_of_their_username(api: Services, ada:
     assert down == found[::-1]
 
 
-@pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": "x" * 33}, {"q": "a", "role": "admin"}, {"q": "a\0"}])
-def test_the_directory_needs_a_beginning(ada: Caller, query: dict[str, str]) -> None:
+@pytest.mark.parametrize("query", [{"q": ""}, {"q": "x" * 33}, {"q": "a", "role": "admin"}, {"q": "a\0"}])
+def test_the_directory_is_asked_for_a_beginning_alone(ada: Caller, query: dict[str, str]) -> None:
     assert_problem(ada.get("/users/directory", params=query), 422)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import PASSWORD, Caller, assert_problem, ok, sign_up
+from api_support import PASSWORD, Caller, assert_problem, ok, registration, sign_up
+from support import Login
 
-from cluster.run.services import Services
+from cluster.run.services import ADMIN_USERNAME, Services
 
 NODE = Path(__file__).parents[1] / "node"
 
@@ -39,8 +40,8 @@ class Refused(Exception):
 class Provider:
     """The data provider of a dashboard that somebody has logged in to."""
 
-    def __init__(self, who: Caller) -> None:
-        login = {"API_URL": f"{who.url}/api/v1", "LOGIN_NAME": who.username, "LOGIN_PASSWORD": PASSWORD}
+    def __init__(self, who: Caller, password: str = PASSWORD) -> None:
+        login = {"API_URL": f"{who.url}/api/v1", "LOGIN_NAME": who.username, "LOGIN_PASSWORD": password}
         self._process = subprocess.Popen(
             ["node", NODE / "provider.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
             env={"PATH": os.environ["PATH"], **login},
@@ -159,6 +160,7 @@ class TestItems:
         assert (made["description"], made["priority"], made["version"]) == ("", 2, 1)
         assert provider.call("getOne", "tasks", id=made["id"])["data"] == made
 
+        assert provider.call("update", "tasks", id=made["id"], data=made)["data"] == made
         record = {**made, "status": "done", "tags": ["x"]}
         changed = provider.call("update", "tasks", id=made["id"], data=record, previousData=made)["data"]
         assert (changed["status"], changed["tags"], changed["version"]) == ("done", ["x"], 2)
@@ -172,11 +174,28 @@ class TestItems:
         made = provider.call("create", "events", data={**starts, "venue": "Hall"})["data"]
         changed = provider.call("update", "events", id=made["id"], data={**made, "venue": None}, previousData=made)
         assert (changed["data"]["venue"], changed["data"]["version"]) == ("", 2)
+        assert provider.call("getMany", "events", ids=[made["id"]])["data"] == [changed["data"]]
         later = provider.rows("events", "starts_at", "DESC", starts_at__gte="2032-01-01T00:00:00Z")
         assert (later["data"], later["total"]) == ([changed["data"]], 1)
 
         assert provider.call("delete", "events", id=made["id"])["data"] == changed["data"]
         assert provider.rows("events", "id", "ASC") == {"data": [], "total": 0}
+
+    def test_a_project_lives_its_life(self, provider: Provider, ada: Caller) -> None:
+        made = provider.call("create", "projects", data={"name": "Orchard"})["data"]
+        other = provider.call("create", "projects", data={"name": "Orchestra"})["data"]
+        found = provider.rows("projects", "id", "DESC", per_page=1, q="orch", status=["active", "archived"])
+        assert (found["data"], found["total"]) == ([other], 2)
+        many = provider.call("getMany", "projects", ids=[other["id"], made["id"]])
+        assert many["data"] == [other, made]
+
+        ended = provider.call("update", "projects", id=made["id"], data={**made, "status": "archived"})["data"]
+        assert (ended["status"], ended["version"]) == ("archived", 2)
+        assert provider.call("deleteMany", "projects", ids=[made["id"], other["id"]])["data"] == [
+            made["id"],
+            other["id"],
+        ]
+        assert_problem(ada.get(f"/projects/{made['id']}"), 404)
 
     def test_an_untouched_schedule_does_not_begin_anew(self, provider: Provider, ada: Caller) -> None:
         """A form sends the whole record back; a reminder's schedule restarts when it is written."""
@@ -212,6 +231,35 @@ class TestItems:
             assert refused.value.status == 403
         finally:
             of_bob.close()
+
+    def test_an_admin_looks_after_users(self, api: Services, admin: Login) -> None:
+        boss, name = Caller(api.url, username=ADMIN_USERNAME), registration()["username"]
+        of_admin = Provider(boss, api.admin_password)
+        try:
+            account = {"username": name, "email": f"{name}@example.org", "password": PASSWORD, "name": None}
+            made = of_admin.call("create", "users", data=account)["data"]
+            newest = of_admin.rows("users", "created_at", "DESC", per_page=1, role="member")
+            assert (newest["data"], made["name"]) == ([made], "")
+            disabled = of_admin.call("update", "users", id=made["id"], data={**made, "status": "disabled"})["data"]
+            assert (disabled["status"], disabled["version"]) == ("disabled", 2)
+            assert of_admin.call("getMany", "users", ids=[made["id"]])["data"] == [disabled]
+            assert of_admin.call("delete", "users", id=made["id"])["data"] == disabled
+            assert_problem(Caller(api.url, admin.headers).get(f"/users/{made['id']}"), 404)
+        finally:
+            of_admin.close()
+
+    def test_people_are_chosen_from_the_directory(self, provider: Provider, ada: Caller, bob: Caller) -> None:
+        """Before anything is typed, by what is typed, and by the id that a task has."""
+        first = provider.rows("directory", "username", "ASC", per_page=2, q="")
+        typed = provider.rows("directory", "username", "ASC", q=bob.username[:10].upper())
+        known = provider.call("getMany", "directory", ids=[ada.id])["data"]
+
+        assert len(first["data"]) == 2 <= first["total"]
+        assert (typed["data"], typed["total"]) == ([{"id": bob.id, "username": bob.username, "name": "Ada"}], 1)
+        assert known == [{"id": ada.id, "username": ada.username, "name": "Ada"}]
+        with pytest.raises(Refused) as refused:
+            provider.rows("users", "created_at", "DESC")
+        assert refused.value.status == 403
 
     def test_a_copy_is_made_of_a_whole_record(self, provider: Provider, tasks: list[dict[str, Any]]) -> None:
         """As the button "Clone" does, which leaves out the id alone."""
