@@ -28,6 +28,7 @@ from .cursors import CursorSigner
 from .db import Connection
 from .monitor import Monitor
 from .passwords import Passwords
+from .paths import IdRule
 from .services import EXTENSION, Services
 from .standing import OwnCache, SessionCache, SharedCache
 from .tokens import TokenKeys
@@ -44,6 +45,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = True
+    app.url_rule_class = IdRule
     app.extensions[EXTENSION] = make_services(app, settings)
     edge.register(app, settings)
     logs.register(app)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import wraps
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from flask import Response, request
@@ -18,6 +19,7 @@ from .auth import authenticate, bearer_token, require_admin
 from .config import Settings
 from .db import deadline
 from .errors import Problem, invalid, unavailable
+from .idempotency import check_key
 from .schemas.base import load
 from .services import services
 
@@ -82,6 +84,8 @@ def endpoint(contract: Endpoint) -> Callable[[View], View]:
                 _identify(contract.access, arguments)
                 if contract.kind is Kind.WRITE:
                     _admit_write()
+                if contract.idempotent:
+                    check_key()
                 _read_query(takes_query, arguments)
                 if takes_body:
                     arguments["body"] = load(takes_body, json_body())
@@ -156,7 +160,15 @@ def json_body() -> dict[str, Any]:
 
 
 def _read_query(schema: Schema | None, arguments: dict[str, Any]) -> None:
-    """A parameter that is unknown, or given twice where one is taken, is refused."""
+    """A parameter that is unknown, or given twice where one is taken, is refused.
+
+    Raises:
+        Problem: 422, or 400 where the query is no text at all.
+    """
+    try:
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError:
+        raise Problem("bad_request", "The query must be in UTF-8.") from None
     given: dict[str, Any] = {}
     for name, values in request.args.lists():
         takes_many = schema is not None and type(schema.fields.get(name)) is fields.List

@@ -92,11 +92,18 @@ def _replay(kept: Document, request_hash: str) -> Response:
     return response
 
 
-def _key_id(caller: Principal) -> str:
-    key = request.headers[HEADER]
-    if not _KEY.fullmatch(key):
+def check_key() -> None:
+    """Refuse a key that is none, before anything is done.
+
+    Raises:
+        Problem: 422.
+    """
+    if HEADER in request.headers and not _KEY.fullmatch(request.headers[HEADER]):
         raise invalid(f"/{HEADER}", "Must be 1 to 200 visible ASCII characters.")
-    return hashlib.sha256(f"{caller.user_id}:{key}".encode()).hexdigest()
+
+
+def _key_id(caller: Principal) -> str:
+    return hashlib.sha256(f"{caller.user_id}:{request.headers[HEADER]}".encode()).hexdigest()
 
 
 def _request_hash() -> str:

@@ -12,8 +12,8 @@ from werkzeug.routing import Rule
 
 from .endpoint import Access, Endpoint, Kind
 from .errors import KINDS, MEDIA_TYPE
-from .ids import OBJECT_ID_PATTERN, PUBLIC_ID_PATTERN
 from .openapi_headers import ANSWERED, HEADERS, of_answer, of_request
+from .paths import PATH_PATTERNS
 from .schemas.fields import CommaList
 from .schemas.service import ProblemDocument
 
@@ -24,11 +24,6 @@ A data API for dashboards in front of a sharded MongoDB cluster. Register, log i
 `Authorization: Bearer ...`. Every error is an `application/problem+json` document with a `code`. Writes of one item
 need its `ETag` as `If-Match`. A write that answers 504 may have been made: repeat it with the same
 `Idempotency-Key`."""
-
-PATH_PATTERNS = {
-    **dict.fromkeys(("user_id", "project_id"), OBJECT_ID_PATTERN),
-    **dict.fromkeys(("task_id", "event_id", "reminder_id"), PUBLIC_ID_PATTERN),
-}
 
 
 def _name_of(schema: Any) -> str:
@@ -150,6 +145,7 @@ def codes_of(rule: Rule, contract: Endpoint) -> list[str]:
         "unauthenticated": contract.access is not Access.ANYONE,
         "forbidden": contract.access is Access.ADMIN,
         "not_found": bool(rule.arguments),
+        "bad_request": True,
         "bad_json": bool(contract.body),
         "too_large": bool(contract.body),
         "unsupported_media_type": bool(contract.body),

@@ -1,5 +1,6 @@
 """What tests of the API share: its settings without a router, the one shape of a problem, people who call it."""
 
+import re
 import secrets
 import threading
 from collections import Counter
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import requests
+
+from api.paths import PATH_PATTERNS
 
 T = TypeVar("T")
 
@@ -36,6 +39,16 @@ def assert_problem(answer: Any, status: int) -> None:
     assert body["status"] == answer.status_code == status
     assert body["request_id"] == answer.headers["X-Request-Id"]
     assert body["type"] == f"urn:shardboard:problem:{body['code']}"
+
+
+def sample_path(rule: str) -> str:
+    """The path of a rule such as `/tasks/<task_id>`, with ids of the right form that nothing has."""
+
+    def sample(match: re.Match[str]) -> str:
+        pattern = PATH_PATTERNS.get(match[1], "")
+        return next((text for text in ("0" * 24, "A" * 32) if re.fullmatch(pattern, text)), "x" * 32)
+
+    return re.sub(r"<(\w+)>", sample, rule)
 
 
 PASSWORD = "correct horse 7"

@@ -49,7 +49,8 @@ def get_me(caller: Principal) -> Response:
     )
 )
 def patch_me(caller: Principal, body: dict[str, Any]) -> Response:
-    return item_response(accounts.update_user(me(caller), body, versions_wanted(), caller.user_id), dump_user)
+    versions = versions_wanted()
+    return item_response(accounts.update_user(me(caller), body, versions, caller.user_id), dump_user)
 
 
 @blueprint.delete("/me")
@@ -64,9 +65,10 @@ def patch_me(caller: Principal, body: dict[str, Any]) -> Response:
     )
 )
 def delete_me(caller: Principal) -> Response:
+    versions = versions_wanted()
     if caller.is_admin:
         raise Problem("own_account", "Let another admin delete you, so that one always remains.")
-    accounts.delete_user(me(caller), versions_wanted(), caller.user_id)
+    accounts.delete_user(me(caller), versions, caller.user_id)
     return no_content()
 
 

@@ -83,6 +83,15 @@ class Number(fields.Float):
         return float(value)
 
 
+class Flag(fields.Boolean):
+    """true or false; 1 and 0 are none, though Python takes them for equal."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise ValidationError("Must be true or false.")
+        return value
+
+
 class QueryFlag(fields.Boolean):
     """`true` or `false` in a query string."""
 

@@ -8,7 +8,7 @@ from marshmallow.validate import Length
 from cluster.collections import TASK_STATUSES
 
 from .base import Shown, Strict
-from .fields import Choice, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
+from .fields import Choice, Flag, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
 from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, id_parameter, page_parameters, query_schema
 from .search import Searchable
 
@@ -184,9 +184,7 @@ class BulkTasks(Strict):
             ],
         },
     )
-    atomic = fields.Boolean(
-        truthy={True}, falsy={False}, load_default=False, metadata={"description": "All of them, or none."}
-    )
+    atomic = Flag(load_default=False, metadata={"description": "All of them, or none."})
 
 
 class BulkResult(Strict):
