@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from flask import Response, stream_with_context
 
+from .cells import cell_of
 from .db import Document, deadline
 from .errors import unavailable
 from .lists import Listing
@@ -25,9 +26,6 @@ PAGE = 100
 # Exports of one process at once: each holds a thread for as long as its client reads.
 MAX_AT_ONCE = 2
 _SLOTS = threading.BoundedSemaphore(MAX_AT_ONCE)
-
-# What makes a spreadsheet take a text for a formula. https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Encode = Callable[[Sequence[Document]], bytes]
 
@@ -77,7 +75,7 @@ def _ndjson(items: Sequence[Document]) -> bytes:
 
 def _csv_of(columns: Sequence[str]) -> Encode:
     def encode(items: Sequence[Document]) -> bytes:
-        return b"".join(_csv_line([_cell(item[name]) for name in columns]) for item in items)
+        return b"".join(_csv_line([cell_of(item[name]) for name in columns]) for item in items)
 
     return encode
 
@@ -87,12 +85,3 @@ def _csv_line(cells: Sequence[Any]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """A value as it stands in a cell: no text of a person is a formula there."""
-    if isinstance(value, list):
-        value = ";".join(value)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return "" if value is None else value

@@ -18,7 +18,7 @@ from pymongo.errors import AutoReconnect
 from scratch import router_client
 from two_routers import Door, door, newcomer
 
-from api import exports
+from api import cells, exports
 from cluster.local import LocalCluster
 from cluster.run.services import Services
 
@@ -43,7 +43,7 @@ def test_no_text_is_a_formula_in_a_csv_file(ada: Caller) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="tasks.csv"'
     assert sorted(row["title"].removeprefix("'") for row in rows) == sorted(FORMULAS)
     for row in rows:
-        assert not row["title"].startswith(exports.FORMULA_STARTS)
+        assert not row["title"].startswith(cells.FORMULA_STARTS)
         assert (row["tags"], row["position"], row["due_at"], row["version"]) == ("'=a;b", "-1.5", "", "1")
 
 
