@@ -3,9 +3,9 @@
 Each is one transaction, so a claim never outlives its user and a letter is never sent for what did not happen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from flask import g
@@ -22,6 +22,8 @@ from .store.owned import Versions, at_versions, change, new_document
 
 CLAIMED: tuple[claims.Kind, ...] = ("email", "username")
 SHOWN_PROJECTS = 20
+
+T = TypeVar("T")
 
 
 def create_user(fields: Mapping[str, Any], actor_id: ObjectId | None) -> Document:
@@ -67,8 +69,29 @@ def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, a
 
     Raises:
         ClaimTaken: the new e-mail address or username is somebody's.
-        Problem: 412, it is at none of `versions` (any more).
+        Problem: 412, it is at none of `versions` (any more); 401 or 404, it is gone.
     """
+    return _at_newest(lambda newest: _update_at(newest, fields, versions, actor_id), user, versions, actor_id)
+
+
+def _at_newest(write: Callable[[Document], T], user: Document, versions: Versions, actor_id: ObjectId) -> T:
+    """`write(user)`; where any version may be overwritten, again with the newest if another write came between.
+
+    Each time somebody else's write was done, and the request's deadline ends it.
+    """
+    while True:
+        try:
+            return write(user)
+        except Problem as problem:
+            if versions is not None or problem.code != "stale_version":
+                raise
+        newest = users.find_user(user["_id"])
+        if newest is None:
+            raise Problem("unauthenticated" if actor_id == user["_id"] else "not_found", "The user is gone.")
+        user = newest
+
+
+def _update_at(user: Document, fields: Mapping[str, Any], versions: Versions, actor_id: ObjectId) -> Document:
     if not fields:
         return unless_stale(user, versions)
     at, update = times.now(), _update(user, fields, actor_id)
@@ -160,8 +183,13 @@ def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:
     """Free the names at once, end the sessions, and leave the rest of the data to the worker.
 
     Raises:
-        Problem: 409 while the user owns projects, 412 when it is at none of `versions`.
+        Problem: 409 while the user owns projects, 412 when it is at none of `versions`, 401 or 404 when it is gone.
     """
+    _at_newest(lambda newest: _delete_at(newest, versions, actor_id), user, versions, actor_id)
+    end_sessions(user["_id"], "user_deleted")
+
+
+def _delete_at(user: Document, versions: Versions, actor_id: ObjectId) -> None:
     owned = projects.list_project_ids_of_owner(user["_id"], SHOWN_PROJECTS)
     if owned:
         raise Problem("owns_projects", "Hand these over first: " + ", ".join(map(str, owned)))
@@ -178,7 +206,6 @@ def delete_user(user: Document, versions: Versions, actor_id: ObjectId) -> None:
         entries.insert_entry(audit.deletion("users", user, **author))
 
     services().connection.in_transaction(work)
-    end_sessions(user["_id"], "user_deleted")
 
 
 def _last_write_after() -> timedelta:

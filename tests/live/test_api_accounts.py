@@ -294,6 +294,23 @@ def test_of_many_who_want_one_new_name_exactly_one_gets_it(api: Services) -> Non
     assert statuses(answers) == {200: 1, 409: 5}
 
 
+def test_of_many_changes_of_any_version_none_is_refused(api: Services, db: Db) -> None:
+    """By an older path, whose clients know no versions, and by `If-Match: *`: the last one wins, with its claim."""
+    who = sign_up(api.url)
+    wanted = [registration()["username"] for _ in range(8)]
+
+    answers = at_once(
+        [lambda name=name: who.call("PUT", "//update_user", json={"username": name}) for name in wanted[:4]]
+        + [lambda name=name: who.patch("/me", {"username": name}) for name in wanted[4:]]
+    )
+
+    assert statuses(answers) == {200: 8}
+    kept = ok(who.get("/me"))
+    assert (kept["username"] in wanted, kept["version"]) == (True, 9)
+    ids = [f"username:{name}" for name in (*wanted, who.username)]
+    assert [claim["_id"] for claim in db["user_claims"].find({"_id": {"$in": ids}})] == [f"username:{kept['username']}"]
+
+
 def test_an_admin_makes_changes_and_disables_a_user(api: Services, boss: Caller) -> None:
     """Disabling is in force everywhere within two seconds, and logins end with it."""
     body = registration(role="member")
