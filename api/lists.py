@@ -12,7 +12,7 @@ from flask import Response
 from .db import Document
 from .errors import invalid
 from .paging import Clauses, Page, Read, Sort, collect, pinned, scans
-from .responses import Counted, page_response, position_in
+from .responses import Counted, expanded_response, item_response, page_response, position_in
 from .schemas.base import Dump
 
 MAX_COUNTED = 10_000
@@ -21,6 +21,9 @@ ROUGHLY_COUNTED = 1_000
 
 # What may stand beside `id`: the rest chooses and orders items, and so do ids. Some of these have defaults.
 BESIDE_IDS = frozenset(("id", "fields", "expand", "scope", "limit"))
+
+# From the words of `expand` and a page's documents to what is added to each of them, see `expand`.
+Expand = Callable[[Sequence[str], Sequence[Document]], Dump]
 
 # How many documents meet the clauses, up to a limit.
 Count = Callable[[Clauses, int], int]
@@ -49,7 +52,7 @@ class Listing:
     complete: Callable[[Sequence[Document]], list[Document]] = list
 
 
-def answer(listing: Listing, query: Mapping[str, Any], dump: Dump) -> Response:
+def answer(listing: Listing, query: Mapping[str, Any], dump: Dump, expand: Expand | None = None) -> Response:
     """The page of `listing` that `query` asks for.
 
     Raises:
@@ -65,11 +68,15 @@ def answer(listing: Listing, query: Mapping[str, Any], dump: Dump) -> Response:
         page = _at(listing, offset, limit)
     page = replace(page, documents=listing.complete(page.documents))
     counted = _counted(listing, query.get("count", "none" if offset is None else "exact"))
-    return page_response(page, sparse(dump, query.get("fields")), listing.binding, counted, listing.plural)
+    shown = dump_as_asked(dump, query, page.documents, expand)
+    return page_response(page, shown, listing.binding, counted, listing.plural)
 
 
 def answer_by_id(
-    query: Mapping[str, Any], find: Callable[[Sequence[Any]], Mapping[Any, Document]], dump: Dump
+    query: Mapping[str, Any],
+    find: Callable[[Sequence[Any]], Mapping[Any, Document]],
+    dump: Dump,
+    expand: Expand | None = None,
 ) -> Response:
     """The items whose ids are asked for, in that order; what is gone, or not the caller's to see, is left out.
 
@@ -82,7 +89,14 @@ def answer_by_id(
     ids = list(dict.fromkeys(query["id"]))
     known = find(ids)
     page = Page([known[each] for each in ids if each in known], len(query["id"]), None)
-    return page_response(page, sparse(dump, query.get("fields")), "")
+    return page_response(page, dump_as_asked(dump, query, page.documents, expand), "")
+
+
+def answer_item(item: Document, query: Mapping[str, Any], dump: Dump, expand: Expand) -> Response:
+    """One item, with the names that `query` asks for."""
+    if "expand" not in query:
+        return item_response(item, dump)
+    return expanded_response(item, dump_as_asked(dump, query, [item], expand))
 
 
 def _at(listing: Listing, offset: int, limit: int) -> Page:
@@ -113,6 +127,15 @@ def _counted(listing: Listing, mode: str) -> Counted | None:
     most = MAX_COUNTED if mode == "exact" else ROUGHLY_COUNTED
     total = listing.count(listing.clauses, most + 1)
     return Counted(total, "exact") if total <= most else Counted(most, "at_least")
+
+
+def dump_as_asked(dump: Dump, query: Mapping[str, Any], documents: Sequence[Document], expand: Expand | None) -> Dump:
+    """`dump`, of the wanted fields, and with the names that are asked for."""
+    some = sparse(dump, query.get("fields"))
+    if expand is None or "expand" not in query:
+        return some
+    added = expand(query["expand"], documents)
+    return lambda document: {**some(document), **added(document)}
 
 
 def sparse(dump: Dump, names: list[str] | None) -> Dump:

@@ -5,7 +5,7 @@ part of the query's filter. Where the first command finds nothing, a second one 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from . import access, audit, times
 from .auth import Principal
 from .db import Document
 from .errors import Problem
+from .expand import Expansions
 from .responses import missed, unless_stale
 from .schemas.base import Dump, compile_dump
 from .services import services
@@ -60,6 +61,7 @@ class Resource:
         build: a first version from the owner and the loaded body.
         change: the update from the loaded body and who makes it.
         check: refuses what only the database can refuse; `current` is None for a new item.
+        expansions: what `expand` adds, by the names of the fields of `item`.
     """
 
     noun: str
@@ -76,6 +78,7 @@ class Resource:
     build: Callable[[ObjectId, Fields], Document] = build_plainly
     change: Callable[[Fields, ObjectId], list[Document]] = change_plainly
     check: Callable[[Principal, ObjectId, Fields, Current | None], None] = nothing_to_check
+    expansions: Expansions = field(default_factory=dict)
 
     @cached_property
     def dump(self) -> Dump:

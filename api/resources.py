@@ -1,14 +1,22 @@
 """The owned resources, each declared by what sets it apart. `owned` is what they have in common."""
 
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
 from bson import ObjectId
 
-from . import access, owned, reminder_writes, task_writes
+from . import access, expand, owned, reminder_writes, task_writes
 from .auth import Principal
 from .errors import Problem, invalid
+from .expand import Expansion, Kind
+from .ids import public_id
 from .owned import Current, Fields, Resource
 from .schemas import events as event_shapes
 from .schemas import reminders as reminder_shapes
 from .schemas import tasks as task_shapes
+from .schemas.base import compile_dump
+from .schemas.names import TaskName
 from .store.events import EVENTS as EVENT_QUERIES
 from .store.reminders import REMINDERS as REMINDER_QUERIES
 from .store.tasks import TASKS as TASK_QUERIES
@@ -40,6 +48,13 @@ def check_reminder(caller: Principal, owner_id: ObjectId, fields: Fields, curren
     reminder_writes.check_schedule(fields)
 
 
+def _titles(caller: Principal, keys: Sequence[tuple[ObjectId, ObjectId]]) -> dict[Any, dict[str, Any]]:
+    """The titles of those tasks that the caller sees."""
+    return {key: _dump_title(task) for key, task in owned.find_items(TASKS, caller, keys).items()}
+
+
+_dump_title = compile_dump(TaskName)
+
 TASKS = Resource(
     noun="task",
     plural="tasks",
@@ -54,6 +69,7 @@ TASKS = Resource(
     build=task_writes.new_task,
     change=task_writes.change_of,
     check=check_task,
+    expansions={"owner": expand.OWNER, "assignee": expand.ASSIGNEE, "project": expand.PROJECT},
 )
 
 EVENTS = Resource(
@@ -67,6 +83,7 @@ EVENTS = Resource(
     example={"starts_at": "2030-12-31T20:00:00Z", "venue": "Event Venue", "address": "Event Address"},
     patch_example={"title": "Party"},
     check=check_event,
+    expansions={"owner": expand.OWNER},
 )
 
 REMINDERS = Resource(
@@ -83,4 +100,5 @@ REMINDERS = Resource(
     build=reminder_writes.new_reminder,
     change=reminder_writes.change_of,
     check=check_reminder,
+    expansions={"task": Expansion(Kind(_titles, lambda key: public_id(*key)), itemgetter("task_owner_id", "task_id"))},
 )

@@ -52,6 +52,11 @@ def item_response(document: Document, dump: Dump, status: int = 200, location: s
     return json_response(dump(document), status, headers)
 
 
+def expanded_response(document: Document, dump: Dump) -> Response:
+    """One document with the names of others. They change without it: its ETag is weak, and there is no 304."""
+    return json_response(dump(document), headers={"ETag": f"W/{etag_of(document)}"})
+
+
 def versions_wanted() -> Versions:
     """The versions that `If-Match` lets a write replace; None for any. nginx weakens ETags: `W/"3"` is `"3"`.
 

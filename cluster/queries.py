@@ -72,6 +72,7 @@ QUERIES: dict[str, Routing] = {
     "projects.list_all_projects": ADMINS_LIST,
     "projects.list_project_ids_of": SPREAD_BY_ID,
     "projects.list_project_ids_of_owner": SPREAD_BY_ID,
+    "projects.list_names": OF_A_PAGE,
     "projects.list_projects_by_id": OF_A_PAGE,
     "projects.list_projects_of": SPREAD_BY_ID,
     "projects.list_projects_of_owner": SPREAD_BY_ID,

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import lists, owned
+from .. import expand, lists, owned
 from ..auth import Principal, require_admin
 from ..endpoint import Endpoint, Kind, endpoint
 from ..errors import invalid
@@ -48,8 +48,9 @@ READERS: dict[str, Callable[[Principal], tuple[Read, Count]]] = {"mine": _mine, 
     )
 )
 def list_events(caller: Principal, query: dict[str, Any]) -> Response:
+    names = expand.for_caller(EVENTS.expansions, caller)
     if "id" in query:
-        return lists.answer_by_id(query, partial(owned.find_items, EVENTS, caller), EVENTS.dump)
+        return lists.answer_by_id(query, partial(owned.find_items, EVENTS, caller), EVENTS.dump, names)
     scope, wanted = query["scope"], clauses(shapes.EVENT_FILTERS, query)
     read, count = READERS[scope](caller)
     sort = chosen_sort(query, NEWEST_FIRST if scope == "mine" and not wanted else BY_START)
@@ -59,7 +60,7 @@ def list_events(caller: Principal, query: dict[str, Any]) -> Response:
     binding = f"events {scope} {caller.user_id} {sort.name} {wanted}"
     estimate = events.estimate_events if scope == "all" and not wanted else None
     listing = lists.Listing("events", read, count, wanted, sort, binding, estimate=estimate)
-    return lists.answer(listing, query, EVENTS.dump)
+    return lists.answer(listing, query, EVENTS.dump, names)
 
 
 add_routes(blueprint, EVENTS)

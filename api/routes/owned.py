@@ -1,18 +1,19 @@
 """The routes that every owned resource has: POST on the list; GET, PUT, PATCH and DELETE on an item."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import owned
+from .. import expand, lists, owned
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
 from ..idempotency import once
 from ..ids import public_id
 from ..owned import Resource
 from ..responses import item_response, no_content, owned_key, versions_wanted
+from ..schemas.filters import item_query
 
 PREFIX = "/api/v1"
 
@@ -29,8 +30,9 @@ def add_routes(blueprint: Blueprint, resource: Resource) -> None:
     def create(caller: Principal, body: dict[str, Any]) -> Response:
         return create_item(resource, caller, body)
 
-    def get(caller: Principal, item_id: str) -> Response:
-        return item_response(owned.find_item(resource, caller, *owned_key(item_id)), resource.dump)
+    def get(caller: Principal, item_id: str, query: Mapping[str, Any] | None = None) -> Response:
+        item = owned.find_item(resource, caller, *owned_key(item_id))
+        return lists.answer_item(item, query or {}, resource.dump, expand.for_caller(resource.expansions, caller))
 
     def update(caller: Principal, item_id: str, body: dict[str, Any]) -> Response:
         return update_item(resource, caller, item_id, body)
@@ -47,7 +49,9 @@ def add_routes(blueprint: Blueprint, resource: Resource) -> None:
     made = Endpoint(
         f"Make {_a(noun)}", body=resource.create, answers={201: resource.item}, example=resource.example, **written
     )
-    shown = Endpoint(f"Show {_a(noun)}", answers={200: resource.item, 304: None}, conditional=True)
+    shown = Endpoint(
+        f"Show {_a(noun)}", query=item_query(resource.item), answers={200: resource.item, 304: None}, conditional=True
+    )
     put = Endpoint(
         f"Replace what can be written of {_a(noun)}", body=resource.create, example=resource.example, **changed
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import lists, project_lists, projects, task_lists
+from .. import expand, lists, project_lists, projects, task_lists
 from ..auth import Principal
 from ..db import Document
 from ..endpoint import Endpoint, Kind, endpoint
@@ -16,6 +16,7 @@ from ..responses import etag_of, item_response, no_content, object_id, versions_
 from ..schemas import projects as shapes
 from ..schemas import tasks as task_shapes
 from ..schemas.base import compile_dump
+from ..schemas.filters import item_query
 from ..schemas.lists import page_of
 from ..store import projects as store
 from .owned import PREFIX, create_item
@@ -25,6 +26,7 @@ blueprint = Blueprint("projects", __name__)
 _dump = compile_dump(shapes.Project)
 dump_member = compile_dump(shapes.Member)
 
+EXPANSIONS = {"owner": expand.OWNER}
 EXAMPLE = {"name": "Garden", "description": "What grows behind the house"}
 
 
@@ -44,9 +46,10 @@ def dump_project(project: Any) -> dict[str, Any]:
     )
 )
 def list_projects(caller: Principal, query: dict[str, Any]) -> Response:
+    names = expand.for_caller(EXPANSIONS, caller)
     if "id" in query:
-        return lists.answer_by_id(query, partial(project_lists.by_id, caller), dump_project)
-    return lists.answer(project_lists.plan(caller, query), query, dump_project)
+        return lists.answer_by_id(query, partial(project_lists.by_id, caller), dump_project, names)
+    return lists.answer(project_lists.plan(caller, query), query, dump_project, names)
 
 
 @blueprint.post("/projects")
@@ -71,10 +74,16 @@ def create_project(caller: Principal, body: dict[str, Any]) -> Response:
 
 @blueprint.get("/projects/<project_id>")
 @endpoint(
-    Endpoint("A project: for its owner, members and admins", answers={200: shapes.Project, 304: None}, conditional=True)
+    Endpoint(
+        "A project: for its owner, members and admins",
+        query=item_query(shapes.Project),
+        answers={200: shapes.Project, 304: None},
+        conditional=True,
+    )
 )
-def get_project(caller: Principal, project_id: str) -> Response:
-    return item_response(projects.seen(caller, object_id(project_id)), dump_project)
+def get_project(caller: Principal, project_id: str, query: dict[str, Any]) -> Response:
+    project = projects.seen(caller, object_id(project_id))
+    return lists.answer_item(project, query, dump_project, expand.for_caller(EXPANSIONS, caller))
 
 
 @blueprint.put("/projects/<project_id>")
@@ -172,7 +181,7 @@ def put_project_owner(caller: Principal, project_id: str, body: dict[str, Any]) 
 def list_project_tasks(caller: Principal, project_id: str, query: dict[str, Any]) -> Response:
     project = projects.seen(caller, object_id(project_id))
     wanted = task_lists.plan(caller, {**query, "scope": "project", "project_id": project["_id"]})
-    return lists.answer(wanted, query, TASKS.dump)
+    return lists.answer(wanted, query, TASKS.dump, expand.for_caller(TASKS.expansions, caller))
 
 
 @blueprint.post("/projects/<project_id>/tasks")

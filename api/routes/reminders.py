@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import lists, owned
+from .. import expand, lists, owned
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
 from ..paging import Sort, chosen_sort
@@ -31,13 +31,14 @@ NEWEST_FIRST = Sort("_id", descending=True)
     )
 )
 def list_reminders(caller: Principal, query: dict[str, Any]) -> Response:
+    names = expand.for_caller(REMINDERS.expansions, caller)
     if "id" in query:
-        return lists.answer_by_id(query, partial(owned.find_items, REMINDERS, caller), REMINDERS.dump)
+        return lists.answer_by_id(query, partial(owned.find_items, REMINDERS, caller), REMINDERS.dump, names)
     sort = chosen_sort(query, NEWEST_FIRST)
     read = partial(reminders.list_reminders_of_owner, caller.user_id)
     count = partial(reminders.count_reminders_of_owner, caller.user_id)
     listing = lists.Listing("reminders", read, count, [], sort, f"reminders {caller.user_id} {sort.name}")
-    return lists.answer(listing, query, REMINDERS.dump)
+    return lists.answer(listing, query, REMINDERS.dump, names)
 
 
 add_routes(blueprint, REMINDERS)

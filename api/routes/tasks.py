@@ -5,11 +5,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import bulk, exports, lists, owned, task_lists
+from .. import bulk, expand, exports, lists, owned, task_lists
 from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
 from ..resources import TASKS
 from ..schemas import tasks as shapes
+from ..schemas.base import own_fields
 from ..schemas.lists import page_of
 from .owned import add_routes
 
@@ -27,9 +28,10 @@ blueprint = Blueprint("tasks", __name__)
     )
 )
 def list_tasks(caller: Principal, query: dict[str, Any]) -> Response:
+    names = expand.for_caller(TASKS.expansions, caller)
     if "id" in query:
-        return lists.answer_by_id(query, partial(owned.find_items, TASKS, caller), TASKS.dump)
-    return lists.answer(task_lists.plan(caller, query), query, TASKS.dump)
+        return lists.answer_by_id(query, partial(owned.find_items, TASKS, caller), TASKS.dump, names)
+    return lists.answer(task_lists.plan(caller, query), query, TASKS.dump, names)
 
 
 @blueprint.get("/tasks/export")
@@ -44,7 +46,7 @@ def list_tasks(caller: Principal, query: dict[str, Any]) -> Response:
     )
 )
 def export_tasks(caller: Principal, query: dict[str, Any]) -> Response:
-    columns = list(shapes.Task().fields)
+    columns = list(own_fields(shapes.Task))
     return exports.answer(task_lists.plan(caller, query), columns, TASKS.dump, query["format"])
 
 

@@ -25,10 +25,13 @@ class Strict(Schema):
 
 
 class Shown(Strict):
-    """What is answered whole, every field of it: generated clients need not ask whether one is there."""
+    """What is answered whole, every field of it: generated clients need not ask whether one is there.
+
+    But for what is shown where `expand` asks for it.
+    """
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
-        field_obj.required = True
+        field_obj.required = not _is_on_demand(field_obj)
 
 
 def load(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,9 +62,18 @@ def _printable(name: str) -> str:
     return name[:100].encode("utf-8", "replace").decode()
 
 
+def own_fields(schema: type[Schema]) -> dict[str, Any]:
+    """The fields that documents have by themselves: not those that `expand` adds."""
+    return {name: field for name, field in schema().fields.items() if not _is_on_demand(field)}
+
+
+def _is_on_demand(field: Any) -> bool:
+    return bool(getattr(field, "on_demand", False))
+
+
 def compile_dump(schema: type[Schema]) -> Dump:
     """The function that shows a stored document as `schema` declares it."""
-    steps = tuple(_step(name, field) for name, field in schema().fields.items())
+    steps = tuple(_step(name, field) for name, field in own_fields(schema).items())
 
     def dump(document: Mapping[str, Any]) -> dict[str, Any]:
         return {name: read(document) for name, read in steps}

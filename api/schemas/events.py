@@ -3,8 +3,9 @@
 from marshmallow import fields
 
 from .base import Shown, Strict
-from .fields import Choice, Id, Instant, Int, OwnedId, PublicId, Text
+from .fields import Choice, Expanded, Id, Instant, Int, OwnedId, PublicId, Text
 from .filters import Filter, id_parameter, page_parameters, query_schema
+from .names import PersonName
 
 STARTS_AT, ENDS_AT = {"example": "2030-12-31T20:00:00Z"}, {"example": "2030-12-31T23:00:00Z"}
 VENUE, ADDRESS = {"example": "Event Venue"}, {"example": "Event Address"}
@@ -43,6 +44,7 @@ class Event(Shown):
     created_at = Instant()
     updated_at = Instant()
     version = Int(1)
+    owner = Expanded(PersonName)
 
 
 EVENT_FILTERS = (Filter("starts_at", lambda: Instant(), ("gt", "gte", "lt", "lte")),)

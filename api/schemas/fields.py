@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from bson import ObjectId
-from marshmallow import ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from .. import ids, times
 
@@ -137,12 +137,22 @@ class OwnedId(fields.String):
 
     of_document = True
 
-    def __init__(self) -> None:
-        super().__init__(dump_only=True, metadata={"pattern": ids.PUBLIC_ID_PATTERN})
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(dump_only=True, metadata={"pattern": ids.PUBLIC_ID_PATTERN}, **kwargs)
 
     @staticmethod
     def to_wire(document: Mapping[str, Any]) -> str:
         return ids.public_id(document["owner_id"], document["_id"])
+
+
+class Expanded(fields.Nested):
+    """What an id beside it stands for; shown where `expand` asks for it, see `base.own_fields`."""
+
+    on_demand = True
+
+    def __init__(self, shape: type[Schema]) -> None:
+        text = "Where `expand` asks for it. Of what is gone, or not the caller's to see, the id alone."
+        super().__init__(shape, dump_only=True, allow_none=True, metadata={"description": text})
 
 
 class ShortList(fields.List):

@@ -12,7 +12,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from .base import Strict
+from .base import Strict, own_fields
 from .fields import Choice, CommaList, QueryFlag, QueryInt, Text
 
 MAX_LIMIT = 100
@@ -20,6 +20,7 @@ DEFAULT_LIMIT = 25
 MAX_OFFSET = 10_000
 MAX_LIKE = 100
 MAX_IDS = 100
+COUNTS = ("none", "estimated", "exact")
 
 RANGES = {"gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 # Comparisons see values of their own type only: every date, and no null.
@@ -87,21 +88,33 @@ def id_parameter(each: fields.Field) -> fields.List:
 
 def page_parameters(item: type[Schema]) -> dict[str, fields.Field]:
     """What `lists` reads of a query string besides filters."""
-    names = [name for name in item().fields if name != "id"]
+    names = [name for name in own_fields(item) if name != "id"]
     return {
         "offset": QueryInt(
             0, MAX_OFFSET, metadata={"description": "Items to pass over. A cursor is cheaper, and has no end."}
         ),
         "count": Choice(
-            "none",
-            "estimated",
-            "exact",
+            *COUNTS,
             metadata={"description": "How many there are in all. `exact`, the default with an offset, ends at 10,000."},
         ),
         "fields": CommaList(
             Choice(*names), len(names), metadata={"description": "Show these, comma-separated, and the id alone."}
         ),
+        **expand_parameter(item),
     }
+
+
+def expand_parameter(item: type[Schema]) -> dict[str, fields.Field]:
+    """`expand`, where `item` has something to be expanded."""
+    names = [name for name in item().fields if name not in own_fields(item)]
+    text = "Add these, comma-separated: the names of what ids stand for. An item's ETag is weak then, and never 304."
+    return {"expand": CommaList(Choice(*names), len(names), metadata={"description": text})} if names else {}
+
+
+def item_query(item: type[Schema]) -> type[Schema]:
+    """The query string of a single item."""
+    made: type[Schema] = Strict.from_dict(dict(expand_parameter(item)), name=f"{item.__name__}ItemQuery")
+    return made
 
 
 def _field(each: Filter, operator: str) -> fields.Field:

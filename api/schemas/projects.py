@@ -3,8 +3,9 @@
 from marshmallow import fields
 
 from .base import Shown, Strict
-from .fields import Choice, Id, Instant, Int, Text
+from .fields import Choice, Expanded, Id, Instant, Int, Text
 from .filters import Filter, id_parameter, page_parameters, query_schema
+from .names import PersonName
 from .tasks import TASK_FILTERS, Task
 
 NAME = {"example": "Garden"}
@@ -45,6 +46,7 @@ class Project(Shown):
     created_at = Instant()
     updated_at = Instant()
     version = Int(1)
+    owner = Expanded(PersonName)
 
 
 class ProjectOwner(Strict):

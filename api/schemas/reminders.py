@@ -8,8 +8,9 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from .. import ids, schedules, times
 from .base import Shown, Strict
-from .fields import Choice, Id, Instant, Int, OwnedId, PublicId, Text, TimeZone
+from .fields import Choice, Expanded, Id, Instant, Int, OwnedId, PublicId, Text, TimeZone
 from .filters import id_parameter, page_parameters, query_schema
+from .names import TaskName
 
 # Shorter ones would be a nuisance; longer ones are a mistake.
 MIN_EVERY_S, MAX_EVERY_S = 60, 366 * 24 * 3600
@@ -117,6 +118,7 @@ class Reminder(Shown):
     created_at = Instant()
     updated_at = Instant()
     version = Int(1)
+    task = Expanded(TaskName)
 
 
 ReminderQuery = query_schema(

@@ -8,8 +8,23 @@ from marshmallow.validate import Length
 from cluster.collections import TASK_STATUSES
 
 from .base import Shown, Strict
-from .fields import Choice, Flag, Id, Instant, Int, Number, OwnedId, PersonId, PublicId, QueryInt, ShortList, Text
+from .fields import (
+    Choice,
+    Expanded,
+    Flag,
+    Id,
+    Instant,
+    Int,
+    Number,
+    OwnedId,
+    PersonId,
+    PublicId,
+    QueryInt,
+    ShortList,
+    Text,
+)
 from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, id_parameter, page_parameters, query_schema
+from .names import PersonName, ProjectName
 from .search import Searchable
 
 TITLE = {"example": "Write the report"}
@@ -66,6 +81,9 @@ class Task(Shown):
     updated_at = Instant()
     completed_at = Instant(allow_none=True)
     version = Int(1)
+    owner = Expanded(PersonName)
+    assignee = Expanded(PersonName)
+    project = Expanded(ProjectName)
 
 
 PRIORITIES = (1, 2, 3, 4, 5)

@@ -102,6 +102,13 @@ def list_projects_by_id(
 
 
 @query
+def list_names(projects: Documents, project_ids: Sequence[ObjectId], condition: Mapping[str, Any]) -> list[Document]:
+    """The names of those projects that meet `condition` and are not being deleted, in no order."""
+    wanted = {"_id": {"$in": list(project_ids)}, "status": LIVE, **condition}
+    return list(projects.find(wanted, {"name": 1}).hint([("_id", 1)]).limit(len(project_ids)))
+
+
+@query
 def list_project_ids_of(projects: Documents, user_id: ObjectId) -> list[ObjectId]:
     """The projects that a person owns or is a member of."""
     mine = {"status": LIVE, **taken_part_in_by(user_id)}

@@ -80,6 +80,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "projects.list_project_ids_of": (ID,),
     "projects.list_project_ids_of_owner": (ID, 10),
     "projects.list_all_projects": ([{"status": "active"}], BY_ID, 10),
+    "projects.list_names": (MANY, {"member_ids": OTHER}),
     "projects.list_projects_by_id": (MANY, {"member_ids": OTHER}),
     "projects.list_projects_of": (ID, [{"status": "active"}], BY_ID, 10),
     "projects.list_projects_of_owner": (ID, [{"status": "active"}], BY_ID, 10),
