@@ -81,9 +81,9 @@ def create_project(caller: Principal, body: dict[str, Any]) -> Response:
         conditional=True,
     )
 )
-def get_project(caller: Principal, project_id: str, query: dict[str, Any]) -> Response:
+def get_project(caller: Principal, project_id: str, query: dict[str, Any] | None = None) -> Response:
     project = projects.seen(caller, object_id(project_id))
-    return lists.answer_item(project, query, dump_project, expand.for_caller(EXPANSIONS, caller))
+    return lists.answer_item(project, query or {}, dump_project, expand.for_caller(EXPANSIONS, caller))
 
 
 @blueprint.put("/projects/<project_id>")
