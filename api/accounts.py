@@ -61,7 +61,9 @@ def find_by_name(username: str | None, email: str | None) -> Document | None:
     """The user of a username or e-mail address: the claim, then the user, one shard each."""
     kind: claims.Kind = "username" if username is not None else "email"
     claim = claims.find_claim(kind, username if username is not None else email or "")
-    return users.find_user(claim["user_id"]) if claim else None
+    # Somebody is looked for in any case: the time it takes must not tell whether the name exists.
+    user = users.find_user(claim["user_id"] if claim else ObjectId())
+    return user if claim else None
 
 
 def update_user(user: Document, fields: Mapping[str, Any], versions: Versions, actor_id: ObjectId) -> Document:

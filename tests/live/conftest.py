@@ -23,6 +23,8 @@ from cluster.run.services import ADMIN_USERNAME, Services
 # Failover in two seconds instead of ten: quick tests, and still slower than any pause of a loaded machine.
 ELECTION_TIMEOUT_MS = 2_000
 # `configureFailPoint` on every process: retries are tested with errors made to order.
+# All tests call from one address, and many of them fail to log in on purpose.
+FROM_ONE_ADDRESS = {"LOGIN_TRIES_ADDRESS": "100000"}
 TEST_COMMANDS = ("enableTestCommands=1",)
 
 
@@ -106,7 +108,7 @@ def admin_client(cluster: LocalCluster) -> Iterator[MongoClient[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def api(cluster: LocalCluster) -> Iterator[Services]:
     """The API as it is served, by gunicorn, with its worker, ready; `.url` is where."""
-    services = Services(cluster, free_port())
+    services = Services(cluster, free_port(), FROM_ONE_ADDRESS)
     try:
         services.create_first_admin()
         services.start_api()
