@@ -7,6 +7,7 @@ deleted, who could see it; never a value that somebody wrote, and never a secret
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -14,6 +15,7 @@ from flask import g
 
 from . import times
 from .db import Document
+from .store.owned import author_in
 
 # Collection -> what one of its documents is called in an action.
 NOUNS: Mapping[str, str] = {
@@ -76,6 +78,68 @@ def of_version(action: str, resource: str, document: Mapping[str, Any], **more: 
         "ok": True,
         **more,
         "after": {"version": version, **more.get("after", {})},
+    }
+
+
+def of_change(event: Mapping[str, Any]) -> Document | None:
+    """The entry of a version that a plain write has made, from its change event (see `store.followers`).
+
+    None where there is nothing to tell: documents are made at version 1, so a later one that is inserted comes from a
+    restore. What was written down with the deed has the same id, and stands.
+    """
+    resource, document_id = event["ns"]["coll"], event["documentKey"]["_id"]
+    is_new = event["operationType"] == "insert"
+    found = event.get("fullDocument") or event["updateDescription"]["updatedFields"]
+    version = found["version"]
+    if is_new and version != 1:
+        return None
+    if "last_change" in found:
+        actor_id, request_id = author_in(found["last_change"])
+    else:
+        actor_id, request_id = found.get("updated_by"), found.get("request_id")
+    owner = {"owner_id": event["documentKey"]["owner_id"]} if "owner_id" in event["documentKey"] else {}
+    return {
+        "_id": id_of(resource, document_id, version),
+        "at": found.get("updated_at") or event["clusterTime"].as_datetime(),
+        "actor_id": actor_id,
+        "action": f"{NOUNS[resource]}.{'create' if is_new else 'update'}",
+        "resource": resource,
+        "resource_id": document_id,
+        **({} if is_new else {"before": {"version": version - 1}}),
+        "after": {"version": version, **owner},
+        "request_id": request_id,
+        "ok": True,
+        **_names_in(event),
+    }
+
+
+# What every change changes, or nobody but the service itself knows.
+UNTOLD = frozenset(("version", "updated_at", "updated_by", "request_id", "last_change", "token_version"))
+
+
+def _names_in(event: Mapping[str, Any]) -> Document:
+    """The names of what an update has changed; nothing for other events, or servers that do not tell."""
+    if event.get("fields") is None:
+        return {}
+    described = event["updateDescription"]
+    paths = [*event["fields"], *described.get("removedFields", ())]
+    paths += [each["field"] for each in described.get("truncatedArrays") or ()]
+    names = {path.partition(".")[0] for path in paths} - UNTOLD
+    return {"detail": {"fields": sorted("password" if name == "password_hash" else name for name in names)}}
+
+
+def gap(since: datetime | None, position: str, code: int | None) -> Document:
+    """The entry that says that changes since then are missing, because the servers' own logs do not reach back."""
+    return {
+        "_id": ObjectId(hashlib.sha256(f"gap {position}".encode()).digest()[:12]),
+        "at": times.now(),
+        "actor_id": None,
+        "action": "audit.gap",
+        "resource": "audit",
+        "resource_id": None,
+        "request_id": None,
+        "ok": False,
+        "detail": {"since": since, "mongodb_code": code},
     }
 
 

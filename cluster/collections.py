@@ -42,6 +42,8 @@ STAMPS = {
     "request_id": nullable(text(200)),
     "version": integer(1),
 }
+# Which version, by whom, by which request, e.g. `7 65a... 3f2c...`: what an update event is sure to have in it.
+MARK = {"last_change": text(300)}
 
 
 def _index(*keys: tuple[str, int]) -> Index:
@@ -69,7 +71,8 @@ USERS = Collection(
             "last_login_at": nullable(DATE),
             "email_verified_at": nullable(DATE),
             **STAMPS,
-        }
+        },
+        MARK,
     ),
     (
         _index(("created_at", -1), ("_id", -1)),
@@ -106,7 +109,7 @@ TASKS = Collection(
             **STAMPS,
         },
         # "2026-01", from `created_at`: what reports by month group on; where it is missing, they use `created_at`.
-        {"created_month": text(7, 7)},
+        {"created_month": text(7, 7), **MARK},
     ),
     (
         _index(("owner_id", 1), ("status", 1), ("_id", 1)),
@@ -130,7 +133,8 @@ PROJECTS = Collection(
             "member_ids": array(OBJECT_ID, 500),
             "status": one_of(*PROJECT_STATUSES),
             **STAMPS,
-        }
+        },
+        MARK,
     ),
     # The status stands in each, so that lists do not read over archived ones; a list without one names both.
     (
@@ -153,7 +157,8 @@ EVENTS = Collection(
             "venue": text(200),
             "address": text(500),
             **STAMPS,
-        }
+        },
+        MARK,
     ),
     (_index(("owner_id", 1), ("starts_at", 1), ("_id", 1)), _index(("starts_at", 1), ("_id", 1))),
 )
@@ -237,7 +242,8 @@ REMINDERS = Collection(
             "last_run_at": nullable(DATE),
             "runs": integer(0),
             **STAMPS,
-        }
+        },
+        MARK,
     ),
     (_index(("state", 1), ("next_run_at", 1)),),
 )
@@ -321,6 +327,22 @@ AUDIT = Collection(
     ),
 )
 
+# How far each reader of the change stream has come, and which worker reads now.
+FOLLOWERS = Collection(
+    "followers",
+    BY_ID,
+    document(
+        {
+            "_id": text(50, 1),
+            "resume_token": nullable(OBJECT),
+            "start_at": {"bsonType": "timestamp"},
+            "seen_at": nullable(DATE),
+            "lease_id": nullable(text(64)),
+            "lease_until": nullable(DATE),
+        }
+    ),
+)
+
 # What has been applied. One small collection, written by one migration at a time: not sharded.
 MIGRATIONS = Collection("migrations", (), document({"_id": ANYTHING}, closed=False))
 
@@ -338,6 +360,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     LOGIN_ATTEMPTS,
     IMPORTS,
     AUDIT,
+    FOLLOWERS,
     MIGRATIONS,
 )
 

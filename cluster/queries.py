@@ -35,6 +35,7 @@ OF_SEVERAL_OWNERS = Scatter("each by its whole key: goes to the shards of their 
 QUERIES: dict[str, Routing] = {
     "audit.insert_entries": Scatter("each entry lies by its own id"),
     "audit.insert_entry": TARGETED,
+    "audit.insert_missing_entries": Scatter("each entry lies by its own id"),
     "email_tokens.delete_tokens_of": SPREAD_BY_ID,
     "email_tokens.find_token": TARGETED,
     "email_tokens.insert_token": TARGETED,
@@ -51,6 +52,9 @@ QUERIES: dict[str, Routing] = {
     "events.list_events_by_key": OF_SEVERAL_OWNERS,
     "events.list_events_of_owner": TARGETED,
     "events.update_event": TARGETED,
+    "followers.move_follower": TARGETED,
+    "followers.release_follower": TARGETED,
+    "followers.take_follower": TARGETED,
     "idempotency.fill_answer": TARGETED,
     "idempotency.find_answer": TARGETED,
     "idempotency.insert_answer": TARGETED,

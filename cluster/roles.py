@@ -4,11 +4,11 @@ People are not database users: they are documents of `users`, and the API decide
 https://www.mongodb.com/docs/manual/reference/privilege-actions/
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .collections import AUDIT, COLLECTIONS, MIGRATIONS
+from .collections import AUDIT, COLLECTIONS, FOLLOWERS, MIGRATIONS
 
 READ = ("find",)
 # Nobody rewrites history: the trail can be read and added to.
@@ -93,17 +93,17 @@ def monitor_role(database: str) -> Role:
 
 def roles(database: str) -> tuple[Role, ...]:
     """Every role, for the application's database `database`."""
-    data = tuple(_data_privileges(database))
+    of_all = {AUDIT.name: APPEND, MIGRATIONS.name: READ}
     watch_all = Privilege(database, "", WATCH)
     return (
-        Role(API.role, data),
+        # How far the audit trail has come is the worker's: whoever could move it on could leave changes out.
+        Role(API.role, tuple(_data_privileges(database, {**of_all, FOLLOWERS.name: READ}))),
         # The worker follows every collection in one change stream.
-        Role(WORKER.role, (*data, watch_all)),
+        Role(WORKER.role, (*_data_privileges(database, of_all), watch_all)),
         monitor_role(database),
     )
 
 
-def _data_privileges(database: str) -> Iterable[Privilege]:
-    special = {AUDIT.name: APPEND, MIGRATIONS.name: READ}
+def _data_privileges(database: str, special: Mapping[str, tuple[str, ...]]) -> Iterable[Privilege]:
     for collection in COLLECTIONS:
         yield Privilege(database, collection.name, (*special.get(collection.name, WRITE), "changeStream"))

@@ -14,6 +14,9 @@ from ..db import Document
 # The versions a client will overwrite; None means any of them (`If-Match: *`).
 Versions = Collection[int] | None
 
+# Stands in a mark for an author or request that there is none of.
+NOBODY = "-"
+
 
 def at_versions(versions: Versions) -> Document:
     """The filter of a conditional write."""
@@ -44,4 +47,13 @@ def change(
     """
     stamps = {"updated_at": at, "updated_by": actor_id, "request_id": request_id}
     values = {name: {"$literal": value} for name, value in {**fields, **stamps}.items()}
-    return [{"$set": {**values, **(computed or {}), "version": {"$add": ["$version", 1]}}}]
+    version = {"$add": ["$version", 1]}
+    # An update event has no field that stays as it was, such as the author of two changes in a row: this text differs.
+    mark = {"$concat": [{"$toString": version}, {"$literal": f" {actor_id or NOBODY} {request_id or NOBODY}"}]}
+    return [{"$set": {**values, **(computed or {}), "version": version, "last_change": mark}}]
+
+
+def author_in(mark: str) -> tuple[ObjectId | None, str | None]:
+    """Who made a change and by which request, from its `last_change`."""
+    _, actor_id, request_id = mark.split(" ", 2)
+    return None if actor_id == NOBODY else ObjectId(actor_id), None if request_id == NOBODY else request_id

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from ..services import services
 from .relay import work_once
+from .trail import follow
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +25,12 @@ def run(app: Flask) -> None:
         signal.signal(number, lambda *_: stopping.set())
     with app.app_context():
         log.info("worker_started")
+        trail = threading.Thread(target=follow, args=(app, stopping), name="trail")
+        trail.start()
         while not stopping.is_set():
             if not _round():
                 stopping.wait(services().settings.worker_poll_ms / 1000)
+        trail.join()
         services().connection.close()
     log.info("worker_stopped")
 

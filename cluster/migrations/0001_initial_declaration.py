@@ -56,6 +56,7 @@ def upgrade(db: Db) -> None:
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
+                        "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
                     },
                     "additionalProperties": False,
                 },
@@ -155,6 +156,7 @@ def upgrade(db: Db) -> None:
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
+                        "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
                     },
                     "additionalProperties": False,
                 },
@@ -230,6 +232,7 @@ def upgrade(db: Db) -> None:
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
+                        "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
                     },
                     "additionalProperties": False,
                 },
@@ -285,6 +288,7 @@ def upgrade(db: Db) -> None:
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
+                        "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
                     },
                     "additionalProperties": False,
                 },
@@ -457,6 +461,7 @@ def upgrade(db: Db) -> None:
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
+                        "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
                     },
                     "additionalProperties": False,
                 },
@@ -581,10 +586,34 @@ def upgrade(db: Db) -> None:
         )
     )
     db.apply(CreateIndex("audit", {"key": {"at": 1}, "name": "at_1", "expireAfterSeconds": 34560000}))
+    db.apply(
+        CreateCollection(
+            "followers",
+            {"_id": "hashed"},
+            {
+                "$jsonSchema": {
+                    "bsonType": "object",
+                    "required": ["_id", "resume_token", "start_at", "seen_at", "lease_id", "lease_until"],
+                    "properties": {
+                        "_id": {"bsonType": "string", "minLength": 1, "maxLength": 50},
+                        "resume_token": {"anyOf": [{"bsonType": "object"}, {"bsonType": "null"}]},
+                        "start_at": {"bsonType": "timestamp"},
+                        "seen_at": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
+                        "lease_id": {
+                            "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 64}, {"bsonType": "null"}],
+                        },
+                        "lease_until": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
+                    },
+                    "additionalProperties": False,
+                },
+            },
+        )
+    )
 
 
 def downgrade(db: Db) -> None:
     """The way back, in the opposite order."""
+    db.apply(DropCollection("followers"))
     db.apply(DropIndex("audit", {"key": {"at": 1}, "name": "at_1", "expireAfterSeconds": 34560000}))
     db.apply(
         DropIndex(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from api_support import KEY
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 from flask import Flask
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -18,6 +18,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from api import create_app, store
 from api.services import services
+from api.store.followers import Start
 from api.store.login_attempts import Attempt, Limit
 from api.store.owned import change
 from api.store.query import QUERIES
@@ -36,6 +37,7 @@ ID, OTHER, AT = ObjectId(), ObjectId(), datetime(2026, 1, 31, tzinfo=UTC)
 TEXT_ID = "routing-test-0123456789"
 UPDATE = change({"title": "x"}, None, None, AT)
 BY_ID = [("_id", 1)]
+START = Start(None, Timestamp(1, 1))
 BY_START = [("starts_at", 1), ("_id", 1)]
 BY_DUE = [("due_at", 1), ("_id", 1)]
 
@@ -43,6 +45,7 @@ BY_DUE = [("due_at", 1), ("_id", 1)]
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "audit.insert_entries": ([{"_id": each} for each in MANY],),
     "audit.insert_entry": ({"_id": ID},),
+    "audit.insert_missing_entries": ([{"_id": each} for each in MANY],),
     "email_tokens.delete_tokens_of": (ID,),
     "email_tokens.find_token": (TEXT_ID, "verify_email", AT),
     "email_tokens.insert_token": ({"_id": TEXT_ID},),
@@ -59,6 +62,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "events.list_events_by_key": ([((each, OTHER), {}) for each in MANY],),
     "events.list_events_of_owner": (ID, [], BY_START, 10),
     "events.update_event": (ID, OTHER, {"version": {"$in": [1]}}, UPDATE),
+    "followers.move_follower": (TEXT_ID, TEXT_ID, START, AT, AT),
+    "followers.release_follower": (TEXT_ID, TEXT_ID),
+    "followers.take_follower": (TEXT_ID, TEXT_ID, AT, AT),
     "idempotency.fill_answer": (TEXT_ID, 200, {}, b""),
     "idempotency.find_answer": (TEXT_ID,),
     "idempotency.insert_answer": (TEXT_ID, TEXT_ID, AT),

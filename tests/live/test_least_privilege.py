@@ -39,7 +39,15 @@ FORBIDDEN: dict[str, Callable[[Db], object]] = {
     "list the shards": lambda db: db.client.admin.command("listShards"),
     "create a user": lambda db: db.client.admin.command("createUser", "intruder", pwd="intruder", roles=["root"]),
     "change the audit trail": lambda db: db["audit"].update_one({"_id": 1}, {"$set": {"action": "x"}}),
+    "replace in the audit trail": lambda db: db["audit"].find_one_and_replace({"_id": 1}, {"action": "x"}),
+    "put into the audit trail what may be there": lambda db: db["audit"].update_one({"_id": 1}, {"$set": {}}, True),
     "remove from the audit trail": lambda db: db["audit"].delete_one({"_id": 1}),
+    "empty the audit trail": lambda db: db["audit"].delete_many({}),
+    "drop the audit trail": lambda db: db.drop_collection("audit"),
+    "expire the audit trail": lambda db: db.command(
+        "collMod", "audit", index={"name": "at_1", "expireAfterSeconds": 1}
+    ),
+    "rename the audit trail": lambda db: db.client.admin.command("renameCollection", f"{db.name}.audit", to="a.b"),
     "note a migration": lambda db: db["migrations"].insert_one({"_id": 1}),
 }
 
@@ -61,6 +69,14 @@ def test_the_api_user_may_not(db: Db, deed: str) -> None:
     """Refused with Unauthorized, whatever the reason that somebody tries."""
     with pytest.raises(OperationFailure) as refused:
         FORBIDDEN[deed](db)
+
+    assert refused.value.code == UNAUTHORIZED
+
+
+def test_the_api_may_not_move_the_writer_of_the_trail_on(db: Db) -> None:
+    """It would leave out of the trail what it passes over."""
+    with pytest.raises(OperationFailure) as refused:
+        db["followers"].update_one({"_id": "audit"}, {"$set": {"resume_token": None}})
 
     assert refused.value.code == UNAUTHORIZED
 

@@ -1,6 +1,6 @@
 """The declared roles hold the least that the API and the worker need."""
 
-from cluster.collections import AUDIT, COLLECTIONS, MIGRATIONS
+from cluster.collections import AUDIT, COLLECTIONS, FOLLOWERS, MIGRATIONS
 from cluster.roles import ACCOUNTS, API, WORKER, Role, roles
 
 ROLES: dict[str, Role] = {role.name: role for role in roles("shardboard")}
@@ -23,6 +23,12 @@ def test_nobody_rewrites_the_audit_trail() -> None:
     for account in (API, WORKER):
         assert actions(account.role, AUDIT.name).isdisjoint({"update", "remove"})
         assert "insert" in actions(account.role, AUDIT.name)
+
+
+def test_only_the_worker_says_how_far_the_trail_has_come() -> None:
+    """Whoever could move it on could leave changes out of the trail."""
+    assert actions(API.role, FOLLOWERS.name) == {"find", "changeStream"}
+    assert {"insert", "update"} <= actions(WORKER.role, FOLLOWERS.name)
 
 
 def test_applied_migrations_are_read_only() -> None:
