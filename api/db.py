@@ -19,6 +19,8 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from cluster.tls_errors import tls_refusal
+
 from .config import ConfigError, Settings
 from .watch import WriteWatch
 
@@ -133,7 +135,8 @@ def check_cluster(settings: Settings) -> None:
         except OperationFailure as error:
             raise ConfigError(f"MONGODB_URI: the router refused the login (code {error.code}).") from None
         except PyMongoError as error:
-            raise ConfigError(f"MONGODB_URI: no router answered within {SERVER_SELECTION_MS // 1000} s.") from error
+            reason = tls_refusal(str(error)) or f"no router answered within {SERVER_SELECTION_MS // 1000} s"
+            raise ConfigError(f"MONGODB_URI: {reason}.") from error
         known = client.topology_description.server_descriptions()
     problem = problem_of(hello, settings.environment) or _strangers(settings.mongodb_uri, known)
     if problem:

@@ -72,6 +72,9 @@ def mongodb_uri(raw: str) -> str:
         return raw
     try:
         parse_uri(raw, warn=False)
+    except OSError as error:
+        # tlsCAFile, tlsCertificateKeyFile: paths are no secret.
+        raise BadValue(f"names the file {error.filename}, which cannot be read ({error.strerror})") from None
     except (PyMongoError, ValueError):
         raise BadValue("is not a MongoDB connection string (mongodb://user:password@host:port,...)") from None
     return raw

@@ -72,6 +72,10 @@ def read_version(path: Path) -> tuple[int, ...]:
     Raises:
         ClusterError: it does not run (another processor, a missing library) or says something else.
     """
+    return parse_version(_version_output(path))
+
+
+def _version_output(path: Path) -> str:
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=ANSWER_TIMEOUT_S, check=False
@@ -85,7 +89,7 @@ def read_version(path: Path) -> tuple[int, ...]:
         raise ClusterError(
             f"{path} does not run on this machine: {reason}; install what it misses, or set MONGODB_BIN."
         )
-    return parse_version(done.stdout)
+    return done.stdout
 
 
 def parse_version(output: str) -> tuple[int, ...]:
@@ -100,6 +104,13 @@ def parse_version(output: str) -> tuple[int, ...]:
             f"No version can be read from {output.strip()[:80]!r}: set MONGODB_BIN to MongoDB's programs."
         )
     return tuple(int(part) for part in found.groups())
+
+
+def require_tls(binary: Binary) -> None:
+    """Raises ClusterError when the program was built without TLS: it would not know its options."""
+    if binary.is_stand_in or "penSSL" in _version_output(Path(binary.command[0])):
+        return
+    raise ClusterError(f"{binary.command[0]} was built without TLS: use another one (MONGODB_BIN), or leave --tls out.")
 
 
 def _find(program: str, environ: Mapping[str, str]) -> Path | None:

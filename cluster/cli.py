@@ -55,6 +55,15 @@ def add_shape(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}", type=int, metavar="N", default=argparse.SUPPRESS, help=help_line)
 
 
+def add_tls(command: argparse.ArgumentParser) -> None:
+    """Whether the cluster speaks TLS; without either option it stays as it was."""
+    command.add_argument(
+        "--tls",
+        action=argparse.BooleanOptionalAction,
+        help="TLS between all nodes and clients, with certificates of its own (default: as it was, at first none)",
+    )
+
+
 def wishes(args: argparse.Namespace) -> dict[str, int]:
     """The options of `add_shape` that were given."""
     return {name: value for name, value in vars(args).items() if name in SHAPE}

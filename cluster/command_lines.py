@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .binaries import Binary
+from .secrets import Tls
 from .topology import LOOPBACK, Member, ReplicaSet, Router
 
 Version = tuple[int, ...]
@@ -59,8 +60,26 @@ def set_parameters(process: str, version: Version, extra: Sequence[str] = ()) ->
     return [word for parameter in (*declared, *extra) for word in ("--setParameter", parameter)]
 
 
+def tls_flags(tls: Tls | None) -> list[str]:
+    """TLS for everybody, and a certificate of the authority from everybody: mongos and mongod take the same flags."""
+    if tls is None:
+        return []
+    return [
+        *("--tlsMode", "requireTLS"),
+        *("--tlsCertificateKeyFile", str(tls.certificate)),
+        *("--tlsCAFile", str(tls.authority)),
+        *("--tlsDisabledProtocols", "TLS1_0,TLS1_1"),
+    ]
+
+
 def mongod_argv(
-    mongod: Binary, member: Member, db_path: Path, log_path: Path, keyfile: Path, extra: Sequence[str] = ()
+    mongod: Binary,
+    member: Member,
+    db_path: Path,
+    log_path: Path,
+    keyfile: Path,
+    extra: Sequence[str] = (),
+    tls: Tls | None = None,
 ) -> list[str]:
     """The command line of a member. A keyfile switches authorisation on as well."""
     return [
@@ -79,12 +98,19 @@ def mongod_argv(
         *("--oplogSize", str(OPLOG_MB)),
         *("--logpath", str(log_path)),
         "--logappend",
+        *tls_flags(tls),
         *set_parameters(member.role, mongod.version, extra),
     ]
 
 
 def router_argv(
-    mongos: Binary, router: Router, config_set: ReplicaSet, log_path: Path, keyfile: Path, extra: Sequence[str] = ()
+    mongos: Binary,
+    router: Router,
+    config_set: ReplicaSet,
+    log_path: Path,
+    keyfile: Path,
+    extra: Sequence[str] = (),
+    tls: Tls | None = None,
 ) -> list[str]:
     """The command line of a router: mongos and its stand-in take the same flags."""
     return [
@@ -96,5 +122,6 @@ def router_argv(
         *("--logpath", str(log_path)),
         *([] if mongos.is_stand_in else ["--logappend", "--nounixsocket"]),
         "--noscripting",
+        *tls_flags(tls),
         *set_parameters("mongos", mongos.version, extra),
     ]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from .roles import Account
-from .secrets import Secrets
+from .secrets import Secrets, Tls
+from .tls_errors import tls_refusal
 from .topology import Cluster, Member, ReplicaSet, Router
 
 Client = MongoClient[dict[str, Any]]
@@ -26,11 +27,12 @@ SOCKET_TIMEOUT_MS = 60_000
 
 @dataclass(frozen=True)
 class Login:
-    """A user name with its password and the database that keeps it."""
+    """A user name with its password and the database that keeps it; a certificate where the cluster speaks TLS."""
 
     username: str
     password: str
     source: str = "admin"
+    tls: Tls | None = None
 
     def options(self) -> dict[str, Any]:
         return {
@@ -38,29 +40,44 @@ class Login:
             "password": self.password,
             "authSource": self.source,
             "authMechanism": "SCRAM-SHA-256",
+            **self.tls_options(),
+        }
+
+    def tls_options(self) -> dict[str, Any]:
+        """What every client needs, logged in or not; empty without TLS."""
+        if self.tls is None:
+            return {}
+        return {
+            "tls": True,
+            "tlsCAFile": str(self.tls.authority),
+            "tlsCertificateKeyFile": str(self.tls.certificate),
         }
 
 
 def system_login(secrets: Secrets) -> Login:
     """The members' own identity, which holds every privilege before the first user exists."""
-    return Login("__system", secrets.system_password, "local")
+    return Login("__system", secrets.system_password, "local", secrets.client_tls)
 
 
 def account_login(secrets: Secrets, account: Account) -> Login:
     """The account's user of the generation that is in use."""
     user = account.user(secrets.generation(account.name))
-    return Login(user, secrets.password(user))
+    return Login(user, secrets.password(user), tls=secrets.client_tls)
 
 
 def uri(addresses: str, login: Login, database: str = "") -> str:
     """A connection string, e.g. `mongodb://shardboard_api:...@127.0.0.1:27017,127.0.0.1:27018/shardboard?authSource=admin`."""
     user, password = quote(login.username, safe=""), quote(login.password, safe="")
-    return f"mongodb://{user}:{password}@{addresses}/{database}?authSource={login.source}&authMechanism=SCRAM-SHA-256"
+    options = {"authSource": login.source, "authMechanism": "SCRAM-SHA-256", **login.tls_options()}
+    # `tls=true`: a connection string has JSON's word.
+    text = urlencode({name: "true" if value is True else value for name, value in options.items()}, quote_via=quote)
+    return f"mongodb://{user}:{password}@{addresses}/{database}?{text}"
 
 
 def why(error: PyMongoError) -> str:
     """The driver's message without its settings and the picture of the topology that it draws."""
-    return re.split(r", full error| \(configured timeouts|, Timeout: ", str(error))[0]
+    text = re.split(r", full error| \(configured timeouts|, Timeout: ", str(error))[0]
+    return tls_refusal(text) or text
 
 
 class Connections:
@@ -90,6 +107,16 @@ class Connections:
     def member(self, node: Member | Router) -> Client:
         """A client of this process alone, whatever its state."""
         return self._client(node.address, directConnection=True)
+
+    def anonymous(self, node: Member | Router, selection_timeout_ms: int) -> Client:
+        """A client of this process alone that does not log in; the caller closes it."""
+        return MongoClient(
+            node.host,
+            node.port,
+            directConnection=True,
+            serverSelectionTimeoutMS=selection_timeout_ms,
+            **self._login.tls_options(),
+        )
 
     def primary(self, replica_set: ReplicaSet) -> Client:
         """A client of the set's primary, whichever member that is."""

@@ -7,8 +7,9 @@
     secrets: secrets        # the directory of keyfile and passwords, from here
     database: shardboard
     election_timeout_ms: 10000
+    tls: true               # with ca.pem and client.pem among the secrets
 
-The last three may be left out. Members know each other by these addresses: what every node reaches them by, never
+The last four may be left out. Members know each other by these addresses: what every node reaches them by, never
 `localhost` where there are several hosts.
 """
 
@@ -61,6 +62,7 @@ class _File(Schema):
     routers = fields.List(_Address(), required=True, validate=Length(1))
     secrets = fields.String(load_default="secrets")
     database = fields.String(load_default=DEFAULT_DATABASE, validate=_NAME)
+    tls = fields.Boolean(load_default=False)
     election_timeout_ms = fields.Integer(load_default=DEFAULT_ELECTION_TIMEOUT_MS, validate=Range(500, 60_000))
 
     @validates_schema
@@ -114,6 +116,7 @@ def _inventory(loaded: dict[str, Any], directory: Path) -> Inventory:
         tuple(_set(shard, "shardsvr") for shard in loaded["shards"]),
         tuple(Router(f"router-{i}", host, port) for i, (host, port) in enumerate(loaded["routers"], 1)),
         loaded["election_timeout_ms"],
+        loaded["tls"],
     )
     return Inventory(cluster, loaded["database"], directory / loaded["secrets"])
 

@@ -1,7 +1,7 @@
 """Where a local cluster keeps things: one data directory, and the `cluster.json` in it.
 
 cluster.json      the topology: it outlives every process, so that a restart finds the same ports
-secrets/          keyfile and passwords, mode 600 and less
+secrets/          keyfile, passwords and certificates, mode 600 and less
 db/NAME/          data of the member NAME
 logs/NAME.log     what it logs, logs/NAME.out what it printed before logging began
 pids/NAME.json    its process
@@ -120,6 +120,7 @@ def _cluster(saved: dict[str, Any]) -> Cluster:
         tuple(_replica_set(shard) for shard in saved["shards"]),
         tuple(Router(**router) for router in saved["routers"]),
         saved["election_timeout_ms"],
+        saved.get("tls", False),
     )
 
 

@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import bringup
-from .binaries import Binary, find_mongod, mongos_command
+from .binaries import Binary, find_mongod, mongos_command, require_tls
+from .certificates import issue
 from .connections import Connections, Login, account_login, system_login, uri
 from .errors import ClusterError
 from .inventory import DEFAULT_DATABASE
 from .layout import DataDir
 from .nodes import ports, room
-from .nodes.local import LocalNodes
+from .nodes.local import LOCAL_HOST, LocalNodes
+from .nodes.process import process_in
 from .observe import ANSWER_TIMEOUT_MS, observe_all
 from .progress import Progress
 from .roles import Account
@@ -45,8 +48,8 @@ class LocalCluster:
         self.mongod = mongod
         self.mongos = mongos
         self.database = database
-        self.secrets = Secrets(data_dir.secrets)
-        self.nodes = LocalNodes(data_dir, cluster, mongod, mongos, self.secrets.keyfile, extra_parameters)
+        self.secrets = Secrets(data_dir.secrets, cluster.tls)
+        self.nodes = LocalNodes(data_dir, cluster, mongod, mongos, self.secrets, extra_parameters)
 
     @classmethod
     def create(
@@ -56,11 +59,13 @@ class LocalCluster:
         first_port: int | None = None,
         environ: Mapping[str, str] = os.environ,
         extra_parameters: Sequence[str] = (),
+        tls: bool | None = None,
     ) -> "LocalCluster":
         """The cluster in `root`: the one that was made there before, else a new one.
 
         `wishes` are fields of `Shape` that are not to have their default, e.g. `{"members": 1}`. Without `first_port`
-        a new one takes the first free block of ports from 27017 on.
+        a new one takes the first free block of ports from 27017 on. `tls` switches TLS on or off while nothing runs;
+        None leaves it as it is.
 
         Raises:
             ClusterError: no MongoDB, no room, no free ports, a directory that cannot be written, or one that holds a
@@ -71,13 +76,14 @@ class LocalCluster:
         saved = data_dir.load()
         if saved is not None:
             _require_same(saved, wishes, first_port, data_dir)
+            saved = _switched(saved, tls, data_dir)
             return cls(data_dir, saved, mongod, mongos, extra_parameters, _database(environ))
         shape = Shape.wished(wishes)
         data_dir.make()
         room.require_disk(data_dir.root, shape.member_count)
         count = shape.port_count
         first = ports.require_block(count, first_port) if first_port else ports.find_block(count, DEFAULT_PORT)
-        cluster = plan_local(shape, first)
+        cluster = replace(plan_local(shape, first), tls=bool(tls))
         data_dir.save(cluster)
         return cls(data_dir, cluster, mongod, mongos, extra_parameters, _database(environ))
 
@@ -107,6 +113,7 @@ class LocalCluster:
         """
         with self.data_dir.locked():
             self._require_room()
+            self._prepare_tls(progress)
             self._start(self.cluster.members, "start the members", progress)
             with self.connections() as connections:
                 bringup.prepare_config_set(self.cluster, connections, progress, self.nodes.require_running)
@@ -165,6 +172,19 @@ class LocalCluster:
         for node in idle:
             ports.require_free(node.port, node.name)
 
+    def _prepare_tls(self, progress: Progress) -> None:
+        """Makes certificates where they are missing, or end soon.
+
+        Raises:
+            ClusterError: a program was built without TLS.
+        """
+        if not self.cluster.tls:
+            return
+        for binary in (self.mongod, self.mongos):
+            require_tls(binary)
+        with progress.step("make the certificates") as outcome:
+            outcome.changed = any(found.is_new for found in issue(self.secrets.directory, [(LOCAL_HOST,)]))
+
     def _start(self, nodes: Iterable[Node], title: str, progress: Progress) -> None:
         with progress.step(title) as outcome:
             outcome.changed = any(together(self.nodes.start, nodes))
@@ -199,6 +219,22 @@ class LocalCluster:
 
 def _database(environ: Mapping[str, str]) -> str:
     return environ.get("MONGODB_DB") or DEFAULT_DATABASE
+
+
+def _switched(saved: Cluster, tls: bool | None, data_dir: DataDir) -> Cluster:
+    """The cluster with TLS on or off, as `tls` says.
+
+    Raises:
+        ClusterError: its processes run: those with TLS and those without could not talk to each other.
+    """
+    if tls in (None, saved.tls):
+        return saved
+    if any(process_in(data_dir, node.name).pid for node in saved.nodes):
+        now = "with TLS" if saved.tls else "without TLS"
+        raise ClusterError(f"The cluster in {data_dir.root} runs {now}: stop it with scripts/cluster down first.")
+    switched = replace(saved, tls=bool(tls))
+    data_dir.save(switched)
+    return switched
 
 
 def _require_same(saved: Cluster, wishes: Mapping[str, int], first_port: int | None, data_dir: DataDir) -> None:

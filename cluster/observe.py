@@ -5,7 +5,7 @@ Members are asked themselves, as `shardboard_monitor`: routers refuse `replSetGe
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pymongo
@@ -93,11 +93,12 @@ def _answer_or_error(question: Callable[[], Any]) -> Any:
 
 @dataclass(frozen=True)
 class MemberAnswer:
-    """`replSetGetStatus`, with the version and the ranges that leave this member's shard."""
+    """`replSetGetStatus`, with the version, the ranges that leave this member's shard, and what is left of TLS."""
 
     status: dict[str, Any]
     version: str
     moves: tuple[Move, ...]
+    certificate_days: int | None = None
 
 
 Answer = MemberAnswer | PyMongoError
@@ -108,7 +109,14 @@ def _ask(member: Member, connections: Connections) -> MemberAnswer:
     status = client.admin.command("replSetGetStatus")
     is_donor = member.role == "shardsvr" and status["myState"] == PRIMARY
     moves = _moves(client, member.set_name) if is_donor else ()
-    return MemberAnswer(status, client.admin.command("buildInfo")["version"], moves)
+    return MemberAnswer(status, client.admin.command("buildInfo")["version"], moves, certificate_days(client))
+
+
+def certificate_days(client: Client) -> int | None:
+    """How long the certificate that a node loaded at its start is still valid; None without TLS."""
+    security = client.admin.command("serverStatus").get("security", {})
+    end: datetime | None = security.get("SSLServerCertificateExpirationDate")
+    return (end.replace(tzinfo=UTC) - datetime.now(UTC)).days if end else None
 
 
 def _moves(client: Client, shard: str) -> tuple[Move, ...]:
@@ -139,7 +147,15 @@ def _member(member: Member, answer: Answer, newest: datetime | None) -> MemberSt
     itself = _self(answer)
     # Asked at different moments, so a secondary may look newer than its primary.
     lag_s = max(0.0, (newest - itself["optimeDate"]).total_seconds()) if newest else None
-    return MemberStatus(member.name, member.address, itself["stateStr"], answer.version, itself["uptime"], lag_s)
+    return MemberStatus(
+        member.name,
+        member.address,
+        itself["stateStr"],
+        answer.version,
+        itself["uptime"],
+        lag_s,
+        certificate_days=answer.certificate_days,
+    )
 
 
 def _self(answer: MemberAnswer) -> dict[str, Any]:
@@ -158,9 +174,10 @@ def router_status(router: Router, client: Client) -> RouterStatus:
     """What the router says of itself through `client`."""
     try:
         hello, version = client.admin.command("hello"), client.admin.command("buildInfo")["version"]
+        days = certificate_days(client)
     except PyMongoError as error:
         return RouterStatus(router.name, router.address, error=why(error))
-    return RouterStatus(router.name, router.address, version, bool(hello.get("shardboardStandIn")))
+    return RouterStatus(router.name, router.address, version, bool(hello.get("shardboardStandIn")), None, days)
 
 
 def read_access(routers: Client, secrets: Secrets, database: str) -> Access:

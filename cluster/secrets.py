@@ -1,22 +1,53 @@
-"""Keyfile and passwords: generated, never chosen, kept in files that only their owner can read."""
+"""Keyfile, passwords and certificates: generated, never chosen, kept in files that only their owner can read."""
 
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 KEYFILE = "keyfile"
+CA, CA_KEY, CLIENT, NODES = "ca.pem", "ca.key", "client.pem", "node-*.pem"
 # Characters that need no escaping in a URI, a shell or an env file.
 PASSWORD_BYTES = 24
 # MongoDB takes 6 to 1024 base64 characters; 756 bytes is what its manual generates.
 KEYFILE_BYTES = 756
 
 
-class Secrets:
-    """The secrets in one directory. A secret is made when it is first asked for and never changes after."""
+def node_file(host: str) -> str:
+    """The file of the certificate of the nodes on `host`."""
+    return NODES.replace("*", host.replace(":", "-"))
 
-    def __init__(self, directory: Path) -> None:
+
+@dataclass(frozen=True)
+class Tls:
+    """What one side of a connection has: its own certificate with the key, and the authority that it believes."""
+
+    certificate: Path
+    authority: Path
+
+
+class Secrets:
+    """The secrets in one directory. A secret is made when it is first asked for and never changes after.
+
+    `uses_tls` says whether the cluster speaks TLS; `cluster.certificates` makes what it needs for that.
+    """
+
+    def __init__(self, directory: Path, uses_tls: bool = False) -> None:
         self.directory = directory
+        self.uses_tls = uses_tls
+
+    @property
+    def client_tls(self) -> Tls | None:
+        """What clients show and believe; None where the cluster speaks no TLS."""
+        return self._tls(CLIENT)
+
+    def node_tls(self, host: str) -> Tls | None:
+        """What the nodes on `host` show and believe; None where the cluster speaks no TLS."""
+        return self._tls(node_file(host))
+
+    def _tls(self, file_name: str) -> Tls | None:
+        return Tls(self.directory / file_name, self.directory / CA) if self.uses_tls else None
 
     @property
     def keyfile(self) -> Path:

@@ -6,7 +6,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from .connections import Client, Connections, why
 from .errors import ClusterError
-from .survey import AUTHENTICATION_FAILED, REACHABLE_TIMEOUT_S, Check, no_check, require_usable
+from .survey import AUTHENTICATION_FAILED, REACHABLE_TIMEOUT_S, Check, no_check, require_trust, require_usable
 from .together import together
 from .topology import Member, Node, ReplicaSet
 from .wait import NotReady, wait_until
@@ -27,7 +27,7 @@ def wait_reachable(
 
     Raises:
         WaitTimeout: no answer within `wait_s` seconds.
-        ClusterError: it refuses the login.
+        ClusterError: it refuses the login, or its certificate is not to be trusted.
     """
 
     def probe() -> dict[str, Any]:
@@ -35,6 +35,7 @@ def wait_reachable(
         try:
             return client.admin.command("hello")
         except ConnectionFailure as error:
+            require_trust(node, error)
             raise NotReady(why(error)) from error
 
     try:
@@ -61,7 +62,7 @@ def ensure_set(
         ClusterError: a member does not answer, is not what it must be, or none is elected.
     """
     # A set must not be initiated before every member answers.
-    together(lambda m: require_usable(connections.member(m), m, check, wait_s), replica_set.members)
+    together(lambda m: require_usable(connections, m, check, wait_s), replica_set.members)
     initiated = ensure_initiated(replica_set, connections, election_timeout_ms)
     wait_primary(replica_set, connections)
     return initiated

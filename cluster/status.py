@@ -10,13 +10,25 @@ from dataclasses import dataclass
 MOST_LAG_S = 30.0
 HEALTHY_STATES = ("PRIMARY", "SECONDARY")
 DOWN = "DOWN"
+# Time for a renewal that nobody hurries.
+LEAST_CERTIFICATE_DAYS = 30
 # Only the routers could be asked.
 UNSEEN = "NOT ASKED"
 
 
+def certificate_problem(name: str, days: int | None) -> str | None:
+    """Why the certificate of a node is one to act on."""
+    if days is None or days >= LEAST_CERTIFICATE_DAYS:
+        return None
+    return f"The certificate of {name} ends in {days} days: run `scripts/cluster secrets --tls`, then restart it."
+
+
 @dataclass(frozen=True)
 class MemberStatus:
-    """One mongod. `state` is the server's word for it, or DOWN; `error` says why it could not be asked."""
+    """One mongod. `state` is the server's word for it, or DOWN; `error` says why it could not be asked.
+
+    `certificate_days` is how long its certificate is still valid; None without TLS.
+    """
 
     name: str
     address: str
@@ -25,6 +37,7 @@ class MemberStatus:
     uptime_s: int | None = None
     lag_s: float | None = None
     error: str | None = None
+    certificate_days: int | None = None
 
     def problem(self) -> str | None:
         if self.error is not None:
@@ -33,7 +46,7 @@ class MemberStatus:
             return f"{self.name} at {self.address} is {self.state}."
         if self.lag_s is not None and self.lag_s > MOST_LAG_S:
             return f"{self.name} at {self.address} is {self.lag_s:.0f} s behind its primary."
-        return None
+        return certificate_problem(self.name, self.certificate_days)
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,12 @@ class RouterStatus:
     version: str | None = None
     is_stand_in: bool = False
     error: str | None = None
+    certificate_days: int | None = None
 
     def problem(self) -> str | None:
-        return f"{self.name} at {self.address} does not answer: {self.error}." if self.error else None
+        if self.error is not None:
+            return f"{self.name} at {self.address} does not answer: {self.error}."
+        return certificate_problem(self.name, self.certificate_days)
 
     @property
     def kind(self) -> str:

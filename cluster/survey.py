@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, ProtocolError, PyMongoError
 
-from .connections import Client, why
+from .connections import Client, Connections, why
 from .errors import ClusterError
 from .topology import Member, Node
 from .wait import NotReady, WaitTimeout, wait_until
@@ -84,7 +83,7 @@ class Finding:
 
 
 def require_usable(
-    client: Client, member: Member, check: Check = no_check, wait_s: float = REACHABLE_TIMEOUT_S
+    connections: Connections, member: Member, check: Check = no_check, wait_s: float = REACHABLE_TIMEOUT_S
 ) -> None:
     """Returns when what answers may become, or is, `member`.
 
@@ -96,7 +95,7 @@ def require_usable(
 
     def probe() -> Finding:
         check(member)
-        return look(client, member)
+        return look(connections, member)
 
     try:
         finding = wait_until(f"{member.name} at {member.address}", probe, wait_s)
@@ -110,26 +109,35 @@ def require_usable(
         raise ClusterError(refusal)
 
 
-def look(client: Client, member: Member) -> Finding:
-    """What is there. `client` logs in with the keyfile.
+def look(connections: Connections, member: Member) -> Finding:
+    """What is there. `connections` log in with the keyfile.
 
     Raises:
         NotReady: nothing answers.
+        ClusterError: it does, and TLS is in the way.
     """
+    client = connections.member(member)
     try:
         hello = client.admin.command("hello")
     except OperationFailure as error:
-        return _without_login(member, error)
+        return _without_login(connections, member, error)
     except (ConnectionFailure, ProtocolError) as error:
+        require_trust(member, error)
         if isinstance(error, ProtocolError) or isinstance(_last_error(client), ProtocolError):
             return Finding(State.STRANGER)
         raise NotReady(_reason(client, error)) from error
     return _judge(client, hello)
 
 
-def _without_login(member: Member, refused: OperationFailure) -> Finding:
+def require_trust(node: Node, error: PyMongoError) -> None:
+    """Raises ClusterError when `error` is one of certificates, which no waiting mends."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        raise ClusterError(f"{node.name} is not trusted: {why(error)}.") from error
+
+
+def _without_login(connections: Connections, member: Member, refused: OperationFailure) -> Finding:
     """What says hello to everybody and refuses the keyfile's login."""
-    with _anonymous(member) as client:
+    with connections.anonymous(member, ANONYMOUS_TIMEOUT_MS) as client:
         hello = client.admin.command("hello")
         if hello.get("msg") == "isdbgrid":
             return Finding(State.ROUTER)
@@ -138,10 +146,6 @@ def _without_login(member: Member, refused: OperationFailure) -> Finding:
     if refused.code != AUTHENTICATION_FAILED:
         raise refused
     return Finding(State.OTHER_KEY)
-
-
-def _anonymous(member: Member) -> Client:
-    return MongoClient(member.host, member.port, directConnection=True, serverSelectionTimeoutMS=ANONYMOUS_TIMEOUT_MS)
 
 
 def _judge(client: Client, hello: dict[str, Any]) -> Finding:
@@ -173,6 +177,8 @@ def _last_error(client: Client) -> Exception | None:
 
 
 def _reason(client: Client, error: PyMongoError) -> str:
-    """Nothing listens, or something listens and is silent."""
+    """Nothing listens, or something listens and is silent, or wants TLS."""
     text = why(error)
+    if "connection closed" in text:
+        return f"{text}: it may demand TLS, or a certificate of another authority"
     return f"it takes connections and says nothing: {text}" if "timed out" in text else text

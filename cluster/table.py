@@ -50,7 +50,7 @@ def screen(status: ClusterStatus) -> Group:
 
 
 def _members(status: ClusterStatus) -> Table:
-    table = _table("set", "member", "address", "state", "lag", "version", "up for")
+    table = _table("set", "member", "address", "state", "lag", "version", "up for", *_certificate_title(status))
     for replica_set in status.sets:
         for member in replica_set.members:
             table.add_row(replica_set.name, *_member(member))
@@ -61,14 +61,27 @@ def _member(member: MemberStatus) -> tuple[str, ...]:
     colour = COLOURS.get(member.state, "yellow")
     lag = "" if member.lag_s is None else f"{member.lag_s:.0f} s"
     uptime = "" if member.uptime_s is None else _duration(member.uptime_s)
-    return member.name, member.address, f"[{colour}]{member.state}[/]", lag, member.version or "", uptime
+    state, certificate = f"[{colour}]{member.state}[/]", _days(member.certificate_days)
+    return member.name, member.address, state, lag, member.version or "", uptime, *certificate
+
+
+def _certificate_title(status: ClusterStatus) -> tuple[str, ...]:
+    """The column of certificates, where there are any."""
+    left = [member.certificate_days for replica_set in status.sets for member in replica_set.members]
+    left += [router.certificate_days for router in status.routers]
+    return ("certificate",) if any(days is not None for days in left) else ()
+
+
+def _days(days: int | None) -> tuple[str, ...]:
+    return () if days is None else (f"{days} d left",)
 
 
 def _routers(status: ClusterStatus) -> Table:
-    table = _table("router", "address", "state", "kind")
+    table = _table("router", "address", "state", "kind", *_certificate_title(status))
     for router in status.routers:
         state = "[bold red]DOWN[/]" if router.error else "[green]up[/]"
-        table.add_row(router.name, router.address, state, "" if router.error else router.kind)
+        kind = "" if router.error else router.kind
+        table.add_row(router.name, router.address, state, kind, *_days(router.certificate_days))
     return table
 
 

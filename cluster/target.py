@@ -100,7 +100,7 @@ def target_of(args: argparse.Namespace, environ: Mapping[str, str] = os.environ)
         raise ClusterError("--inventory and --uri name two clusters: give one of them.")
     if args.inventory is not None:
         found = read_inventory(args.inventory)
-        return Target(found.database, Secrets(args.secrets or found.secrets), found.cluster)
+        return Target(found.database, Secrets(args.secrets or found.secrets, found.cluster.tls), found.cluster)
     if args.uri is not None:
         database = environ.get("MONGODB_DB") or DEFAULT_DATABASE
         return Target(database, Secrets(args.secrets or DEFAULT_SECRETS), uri=_uri(args.uri))

@@ -85,12 +85,13 @@ class ReplicaSet:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A config set, shards and routers."""
+    """A config set, shards and routers. With `tls` they speak nothing else, to each other and to clients."""
 
     config_set: ReplicaSet
     shards: tuple[ReplicaSet, ...]
     routers: tuple[Router, ...]
     election_timeout_ms: int = DEFAULT_ELECTION_TIMEOUT_MS
+    tls: bool = False
 
     @property
     def sets(self) -> tuple[ReplicaSet, ...]:

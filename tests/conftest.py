@@ -24,7 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--members 1` for quick work on what no failover touches: a third of the processes."""
+    """`--members 1` for quick work on what no failover touches: a third of the processes; `--tls`."""
+    parser.addoption("--tls", action="store_true", help="TLS on the live cluster, for all that is tested there")
     parser.addoption("--members", type=int, default=3, help="members of each set of the live cluster, 1 or 3")
 
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ..cli import DEFAULT_DATA, add_shape, port, wishes
+from ..cli import DEFAULT_DATA, add_shape, add_tls, port, wishes
 from ..errors import ClusterError
 from ..local import LocalCluster
 from ..progress import Progress
@@ -19,6 +19,7 @@ def add(commands: Commands) -> None:
     )
     _add_data(up)
     add_shape(up)
+    add_tls(up)
     up.add_argument("--port", type=port, metavar="P", help="first of its ports (default: a free block from 27017 on)")
     down = add_command(
         commands, "down", run_down, "stop the local cluster; data stays", "scripts/cluster down --wipe --yes"
@@ -31,7 +32,7 @@ def add(commands: Commands) -> None:
 def run_up(args: argparse.Namespace) -> int:
     """`cluster up`."""
     progress = Progress()
-    cluster = LocalCluster.create(args.data, wishes(args), args.port)
+    cluster = LocalCluster.create(args.data, wishes(args), args.port, tls=args.tls)
     where = f"{cluster.router_kind} at {cluster.cluster.routers_address}, data in {args.data}"
     if cluster.up(progress):
         progress.say(f"The cluster is up: {where}.")

@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 
 from .. import users
+from ..errors import ClusterError
 from ..observe import read_access
 from ..progress import Progress
 from ..roles import ACCOUNTS, roles
-from ..secret_files import make_secrets
+from ..secret_files import TlsWish, make_secrets
 from ..target import DEFAULT_SECRETS, add_target, target_of
 from .base import Commands, add_command
 
+EXAMPLE_OF_SECRETS = "scripts/cluster secrets --dir secrets --tls --host db-1,10.0.0.11 --host db-2,10.0.0.12"
 SERVICES = tuple(account.name.removeprefix("shardboard_") for account in ACCOUNTS)
 
 
@@ -54,12 +56,21 @@ def add(commands: Commands) -> None:
 
 def _add_secrets(commands: Commands) -> None:
     made = add_command(
-        commands, "secrets", run_secrets, "make keyfile and passwords, once", "scripts/cluster secrets --dir secrets"
+        commands, "secrets", run_secrets, "make keyfile, passwords and certificates, once", EXAMPLE_OF_SECRETS
     )
     made.add_argument("--dir", type=Path, default=DEFAULT_SECRETS, metavar="DIR", help="where (%(default)s)")
     made.add_argument(
-        "--owner", type=int, metavar="UID", help="who owns the keyfile: 999 in MongoDB's images; needs root"
+        "--owner", type=int, metavar="UID", help="who owns what nodes read: 999 in MongoDB's images; needs root"
     )
+    made.add_argument("--tls", action="store_true", help="also a certificate authority, and certificates that it signs")
+    made.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME,...",
+        help="with --tls: a host with nodes, by every name and address that it is reached by; again for each host",
+    )
+    made.add_argument("--renew", action="store_true", help="with --tls: issue anew what would be good for a while")
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -111,6 +122,9 @@ def run_retire(args: argparse.Namespace) -> int:
 def run_secrets(args: argparse.Namespace) -> int:
     """`cluster secrets`."""
     os.umask(0o077)
-    for line in make_secrets(args.dir, args.owner):
+    if (args.host or args.renew) and not args.tls:
+        raise ClusterError("--host and --renew are about certificates: give --tls as well.")
+    hosts = tuple(tuple(host.split(",")) for host in args.host)
+    for line in make_secrets(args.dir, args.owner, TlsWish(hosts, args.renew) if args.tls else None):
         print(line)
     return 0

@@ -9,11 +9,14 @@ from ..binaries import Binary
 from ..command_lines import mongod_argv, router_argv
 from ..errors import ClusterError
 from ..layout import DataDir
+from ..secrets import Secrets
 from ..topology import Cluster, Member, Node
 from .ports import require_free
 from .process import Process, process_in
 
 LOG_TAIL_LINES = 20
+# The certificate of this machine's nodes is good for `localhost` and the loopback addresses.
+LOCAL_HOST = "localhost"
 
 
 class LocalNodes:
@@ -25,7 +28,7 @@ class LocalNodes:
         cluster: Cluster,
         mongod: Binary,
         mongos: Binary,
-        keyfile: Path,
+        secrets: Secrets,
         extra_parameters: Sequence[str] = (),
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -33,7 +36,7 @@ class LocalNodes:
         self._cluster = cluster
         self._mongod = mongod
         self._mongos = mongos
-        self._keyfile = keyfile
+        self._secrets = secrets
         self._extra_parameters = tuple(extra_parameters)
         self._environ = environ
         self._processes = {node.name: process_in(data_dir, node.name) for node in cluster.nodes}
@@ -114,10 +117,10 @@ class LocalNodes:
             raise ClusterError(f"{node.name} is not running: start the cluster with `scripts/cluster up` first.")
 
     def _argv(self, node: Node) -> list[str]:
-        log = self.log(node)
+        log, keyfile, extra = self.log(node), self._secrets.keyfile, self._extra_parameters
+        tls = self._secrets.node_tls(LOCAL_HOST)
         if isinstance(node, Member):
             db_path = self._data_dir.db(node.name)
             db_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return mongod_argv(self._mongod, node, db_path, log, self._keyfile, self._extra_parameters)
-        config_set = self._cluster.config_set
-        return router_argv(self._mongos, node, config_set, log, self._keyfile, self._extra_parameters)
+            return mongod_argv(self._mongod, node, db_path, log, keyfile, extra, tls)
+        return router_argv(self._mongos, node, self._cluster.config_set, log, keyfile, extra, tls)

@@ -20,6 +20,7 @@ from .operation import Router
 from .process import SUPPORTED_SERVER
 from .server import Connections, Server
 from .shards import Grid, MemberError
+from .tls import Tls
 from .transactions import Transactions
 
 log = logging.getLogger("cluster.router")
@@ -45,6 +46,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--noscripting", action="store_true", help="accepted as by mongos; the shards must refuse $where"
     )
+    parser.add_argument("--tlsMode", choices=["disabled", "requireTLS"], default="disabled")
+    parser.add_argument("--tlsCertificateKeyFile", help="certificate and key of this router")
+    parser.add_argument("--tlsCAFile", help="the authority that signs the certificates of members and clients")
+    parser.add_argument("--tlsDisabledProtocols", help="accepted as by mongos; TLS 1.2 is always the least")
     parser.add_argument("--setParameter", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--maxConns", type=int, default=1000, help="client connections at once")
     parser.add_argument("--version", action="version", version="shardboard stand-in for mongos")
@@ -67,12 +72,27 @@ def read_key(path: str) -> str:
     return key
 
 
-def connect(configdb: str, key: str) -> Grid:
+def read_tls(options: argparse.Namespace) -> Tls | None:
+    """What `--tls...` say; None without TLS.
+
+    Raises: SystemExit with one sentence.
+    """
+    if options.tlsMode == "disabled":
+        return None
+    if not (options.tlsCertificateKeyFile and options.tlsCAFile):
+        sys.exit("mongos: TLS needs --tlsCertificateKeyFile and --tlsCAFile")
+    try:
+        return Tls(options.tlsCertificateKeyFile, options.tlsCAFile)
+    except OSError as error:
+        sys.exit(f"mongos: {options.tlsCertificateKeyFile} or {options.tlsCAFile} cannot be used: {error}")
+
+
+def connect(configdb: str, key: str, tls: Tls | None) -> Grid:
     """The cluster behind `configdb`, as soon as its config servers have a primary.
 
     Raises: SystemExit with one sentence after a minute, or when the servers are of a version that is not known.
     """
-    grid = Grid(configdb, key)
+    grid = Grid(configdb, key, tls)
     deadline = time.monotonic() + CONFIG_WAIT_S
     while True:
         try:
@@ -100,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
     sys.setswitchinterval(0.001)
     log.warning("this is Shardboard's stand-in for mongos, for development and tests only")
     hosts = ["0.0.0.0", "::"] if options.bind_ip_all else options.bind_ip.split(",")  # noqa: S104
-    grid = connect(options.configdb, read_key(options.keyFile))
+    grid = connect(options.configdb, read_key(options.keyFile), read_tls(options))
     router = Router(
         grid=grid,
         catalog=Catalog(grid),

@@ -15,6 +15,7 @@ from pymongo import MongoClient, monitoring
 
 from . import scram, wire
 from .errors import CommandError
+from .tls import Tls
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,15 @@ class Connection:
 
     _ids = itertools.count(1)
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, tls: Tls | None = None) -> None:
         host, _, port = address.rpartition(":")
         try:
             self.sock = socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                self.sock = tls.to_member(self.sock, host)
         except OSError as error:
             raise NotSent(f"{address}: {error}") from error
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.address = address
         try:
             if key:
@@ -73,8 +76,8 @@ class Connection:
 class Pool:
     """Connections to one member. `interrupt` ends those in use too: a frozen member never would."""
 
-    def __init__(self, address: str, key: str) -> None:
-        self.address, self._key = address, key
+    def __init__(self, address: str, key: str, tls: Tls | None = None) -> None:
+        self.address, self._key, self._tls = address, key, tls
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._created = 0
@@ -99,7 +102,7 @@ class Pool:
             if connection is not None:
                 self._busy.add(connection)
                 return connection
-        connection = Connection(self.address, self._key)
+        connection = Connection(self.address, self._key, self._tls)
         with self._lock:
             self._created += 1
             self._busy.add(connection)
@@ -122,7 +125,8 @@ class Pool:
             self._busy.clear()
         for connection in doomed:
             try:
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's own: it would have the command under way go on in plain text.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
             except OSError:
                 connection.close()
 
@@ -134,10 +138,10 @@ class Pool:
 class ReplicaSet:
     """A set as `<name>/<host:port>,...`, the pools of its members and its primary, kept up to date."""
 
-    def __init__(self, connection_string: str, key: str) -> None:
+    def __init__(self, connection_string: str, key: str, tls: Tls | None = None) -> None:
         self.name, _, hosts = connection_string.partition("/")
         self.seeds = hosts.split(",")
-        self._key = key
+        self._key, self._tls = key, tls
         self._lock = threading.Lock()
         self._pools: dict[str, Pool] = {}
         self._seen: tuple[Any, str | None] = (None, None)
@@ -147,6 +151,7 @@ class ReplicaSet:
             connectTimeoutMS=int(CONNECT_TIMEOUT_S * 1000),
             heartbeatFrequencyMS=1000,
             event_listeners=[_Watcher(self)],
+            **(tls.driver_options() if tls else {}),
         )
 
     @property
@@ -172,7 +177,7 @@ class ReplicaSet:
         pool = self._pools.get(address)
         if pool is None:
             with self._lock:
-                pool = self._pools.setdefault(address, Pool(address, self._key))
+                pool = self._pools.setdefault(address, Pool(address, self._key, self._tls))
         return pool
 
     def pools(self) -> dict[str, Pool]:

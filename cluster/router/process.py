@@ -14,6 +14,7 @@ from bson import Int64
 from .errors import CommandError
 from .operation import Operation
 from .shards import Retry
+from .tls import Tls
 from .wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES
 
 # MongoDB 6.0, the servers for which the stand-in knows the internal commands.
@@ -108,12 +109,23 @@ def server_status(op: Operation) -> dict[str, Any]:
             "active": sum(connection.is_busy for connection in router.connections.snapshot()),
         },
         **_traffic(router.counts),
+        "security": _security(router.grid.tls),
         "asserts": {"regular": 0, "warning": 0, "msg": 0, "user": 0, "rollovers": 0},
         "sharding": _sharding(op),
         "metrics": {"cursor": {"open": {"total": len(router.cursors)}}},
         "mem": {"resident": _memory_mib(1), "virtual": _memory_mib(0), "supported": True, "bits": 64},
         "shardboardStandIn": True,
         "ok": 1.0,
+    }
+
+
+def _security(tls: Tls | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    return {
+        "SSLServerSubjectName": tls.subject,
+        "SSLServerHasCertificateAuthority": True,
+        "SSLServerCertificateExpirationDate": tls.ends_at,
     }
 
 
@@ -173,7 +185,12 @@ def host_info(op: Operation) -> dict[str, Any]:
 
 
 def get_cmd_line_opts(op: Operation) -> dict[str, Any]:
-    parsed = {"net": {"port": int(op.router.address.rpartition(":")[2])}, "security": {"keyFile": "<keyFile>"},
+    net: dict[str, Any] = {"port": int(op.router.address.rpartition(":")[2])}
+    tls = op.grid.tls
+    if tls is not None:
+        files = {"certificateKeyFile": tls.certificate_file, "CAFile": tls.authority_file}
+        net["tls"] = {"mode": "requireTLS", **files}
+    parsed = {"net": net, "security": {"keyFile": "<keyFile>"},
               "sharding": {"configDB": _sharding(op)["configsvrConnectionString"]}}  # fmt: skip
     return {"argv": ["mongos"], "parsed": parsed, "ok": 1.0}
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # A client that does not read its answer for so long is let go.
 SEND_TIMEOUT_S = 60.0
+# As long may a client take for its part of a TLS handshake.
+HANDSHAKE_TIMEOUT_S = 10.0
 DRAIN_LIMIT_S = 10.0
 RETRYABLE_WRITES = {"insert", "update", "delete", "findAndModify", "findandmodify", "commitTransaction",
                     "abortTransaction"}  # fmt: skip
@@ -75,6 +77,7 @@ class ClientConnection:
     def serve(self) -> None:
         """Until the client leaves, sends what is no message, or the router stops."""
         try:
+            self._shake_hands()
             while not self.router.stopping.is_set():
                 message = wire.read_message(self.sock)
                 self.is_busy = True
@@ -88,6 +91,19 @@ class ClientConnection:
             self.is_busy = False
             self.login.end_conversation()
             self.sock.close()
+
+    def _shake_hands(self) -> None:
+        """Raises: OSError when a client speaks no TLS, or shows no certificate of the authority."""
+        tls = self.router.grid.tls
+        if tls is None:
+            return
+        self.sock.settimeout(HANDSHAKE_TIMEOUT_S)
+        try:
+            self.sock = tls.to_client(self.sock)
+        except OSError as error:
+            log.info("connection %d from %s is refused: %s", self.id, self.address, error)
+            raise
+        self.sock.settimeout(None)
 
     def _answer(self, message: wire.Message) -> None:
         counts = self.router.counts
@@ -153,7 +169,8 @@ class ClientConnection:
     def stop(self) -> None:
         """Wake a connection that waits for its client."""
         try:
-            self.sock.shutdown(socket.SHUT_RD)
+            # Not SSLSocket's own: it would have the answer that is due go out in plain text.
+            socket.socket.shutdown(self.sock, socket.SHUT_RD)
         except OSError:
             return
 

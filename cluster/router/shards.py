@@ -15,6 +15,7 @@ from . import wire
 from .clock import Clock
 from .errors import GOING_AWAY, NETWORK, NOT_PRIMARY, CommandError, code_of
 from .members import REPLY_SLACK_S, Connection, NotSent, ReplicaSet
+from .tls import Tls
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +60,13 @@ class Reply(dict[str, Any]):
 class Grid:
     """The sets of one cluster. Thread-safe."""
 
-    def __init__(self, configdb: str, key: str) -> None:
-        self._key = key
+    def __init__(self, configdb: str, key: str, tls: Tls | None = None) -> None:
+        self._key, self.tls = key, tls
         self._lock = threading.Lock()
         self._defaults: dict[str, Any] = {}
         self._turn = itertools.count(random.randrange(1000))
         self.shards: dict[str, ReplicaSet] = {}
-        self.config = ReplicaSet(configdb, key)
+        self.config = ReplicaSet(configdb, key, tls)
         self.clock = Clock(lambda: self.config_find("system.keys", {"purpose": "HMAC"}, "admin"))
 
     # -- membership
@@ -78,7 +79,7 @@ class Grid:
             for name, host in found.items():
                 if name not in self.shards:
                     log.info("shard %s at %s", name, host)
-                    self.shards[name] = ReplicaSet(host, self._key)
+                    self.shards[name] = ReplicaSet(host, self._key, self.tls)
         for shard in gone:
             log.info("shard set %s is gone", shard.name)
             shard.close()
@@ -224,7 +225,7 @@ class Grid:
 
     def connection(self, address: str, key: str | None = None) -> Connection:
         """A connection of its own, for a client's login. With `key=""` it is not logged in."""
-        return Connection(address, self._key if key is None else key)
+        return Connection(address, self._key if key is None else key, self.tls)
 
     def close(self) -> None:
         for where in [self.config, *self.shards.values()]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ..cli import DEFAULT_DATA, add_shape, guarded, port, wishes
+from ..cli import DEFAULT_DATA, add_shape, add_tls, guarded, port, wishes
 from ..errors import ClusterError
 from ..layout import DataDir
 from ..local import LocalCluster
@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--cluster-port", type=port, metavar="P", help="first port of the cluster (default: free ones)")
     root.add_argument("--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="data directory (%(default)s)")
     add_shape(root)
+    add_tls(root)
     return root
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """
     require_nothing_runs()
     progress = Progress()
-    cluster = LocalCluster.create(args.data, wishes(args), args.cluster_port)
+    cluster = LocalCluster.create(args.data, wishes(args), args.cluster_port, tls=args.tls)
     services = Services(cluster, args.port)
     services.require_port()
     with interrupted_by_term():

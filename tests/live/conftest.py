@@ -42,7 +42,8 @@ def data_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
 def cluster(data_dir: Path, pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
     """The cluster, healthy. A test that breaks it uses `breakable`."""
     shape = {"election_timeout_ms": ELECTION_TIMEOUT_MS, "members": pytestconfig.getoption("members")}
-    local = LocalCluster.create(data_dir, shape, free_port(20), extra_parameters=TEST_COMMANDS)
+    tls = pytestconfig.getoption("tls")
+    local = LocalCluster.create(data_dir, shape, free_port(20), extra_parameters=TEST_COMMANDS, tls=tls)
     try:
         local.up(Progress(quiet=True))
         yield local

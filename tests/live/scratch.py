@@ -80,5 +80,4 @@ def move_chunk(client: MongoClient[Any], collection: Collection[Any], chunk: Map
 
 def router_client(cluster: LocalCluster, number: int) -> MongoClient[Any]:
     """A client of one router only, who may do everything."""
-    login = cluster.login(ADMIN)
-    return MongoClient(cluster.cluster.routers[number].address, username=login.username, password=login.password)
+    return MongoClient(cluster.cluster.routers[number].address, **cluster.login(ADMIN).options())

@@ -97,7 +97,8 @@ def test_the_monitor_can_ask_every_member(cluster: LocalCluster) -> None:
 def test_no_member_is_open_to_strangers(cluster: LocalCluster) -> None:
     """The localhost exception is off on every member, before and after the first user exists."""
     for node in cluster.cluster.nodes:
-        stranger = MongoClient[dict[str, Any]](node.host, node.port, directConnection=True)
+        tls = cluster.login(ADMIN).tls_options()
+        stranger = MongoClient[dict[str, Any]](node.host, node.port, directConnection=True, **tls)
         with stranger, pytest.raises(OperationFailure, match="(?i)auth"):
             stranger.admin.command("createUser", "intruder", pwd="intruder", roles=["root"])
 

@@ -31,7 +31,7 @@ def first_router(cluster: LocalCluster) -> str:
 def connect(cluster: LocalCluster) -> Iterator[MongoClient[Any]]:
     """A client of one router that may do everything."""
     login = cluster.login(ADMIN)
-    with MongoClient[Any](first_router(cluster), username=login.username, password=login.password) as client:
+    with MongoClient[Any](first_router(cluster), **login.options()) as client:
         yield client
 
 
@@ -66,7 +66,7 @@ def test_answer(row: Row, stage: Stage, cluster: LocalCluster):
     try:
         if row.alone:
             login = cluster.login(ADMIN)
-            with MongoClient[Any](first_router(cluster), username=login.username, password=login.password) as client:
+            with MongoClient[Any](first_router(cluster), **login.options()) as client:
                 Stage(client).play(row)
         else:
             stage.play(row)

@@ -221,7 +221,7 @@ class Writer(threading.Thread):
         super().__init__()
         router = cluster.cluster.routers[number % len(cluster.cluster.routers)]
         login = cluster.login(ADMIN)
-        self._client: MongoClient[Any] = MongoClient(router.address, username=login.username, password=login.password)
+        self._client: MongoClient[Any] = MongoClient(router.address, **login.options())
         database, _, collection = namespace.partition(".")
         self._things = self._client[database][collection]
         self._number = number
@@ -267,9 +267,7 @@ def test_a_moved_document_is_found_at_its_new_owner(admin_client: MongoClient[An
 def test_a_bulk_as_large_as_a_message_is_written(cluster: LocalCluster, retry: bool, size: int):
     """Beyond one document's limit, and with room for what the router adds to it."""
     login = cluster.login(ADMIN)
-    with MongoClient[Any](
-        cluster.cluster.routers[0].address, username=login.username, password=login.password, retryWrites=retry
-    ) as client:
+    with MongoClient[Any](cluster.cluster.routers[0].address, **login.options(), retryWrites=retry) as client:
         things = client[DATABASE][f"bulk_{uuid.uuid4().hex[:8]}"]
         count = 49_000_000 // size
         things.insert_many([{"padding": b"x" * (size - 40)} for _ in range(min(count, 100_000))])

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from api import create_app
 from api.services import services
 from api.watch import WriteWatch
+from cluster.connections import uri as uri_of
 from cluster.local import LocalCluster
 from cluster.roles import MONITOR, WORKER
 
@@ -61,9 +62,7 @@ class Door:
 def door(cluster: LocalCluster, router: int, **settings: str) -> Iterator[Door]:
     """The API through one router alone, called by nobody; `settings` stand where others than the usual are wanted."""
     recorder = Recorder()
-    login = cluster.login(WORKER)
-    address = cluster.cluster.routers[router].address
-    uri = f"mongodb://{login.username}:{login.password}@{address}/?authSource=admin"
+    uri = uri_of(cluster.cluster.routers[router].address, cluster.login(WORKER))
     environ = {"MONGODB_URI": uri, "MONGODB_MONITOR_URI": cluster.uri(MONITOR), "MONGODB_DB": cluster.database}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("api.db.WriteWatch", lambda: recorder)
