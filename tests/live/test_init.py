@@ -56,6 +56,18 @@ def start(cluster: LocalCluster, nodes: Sequence[Node] | None = None) -> None:
         cluster.nodes.start(node)
 
 
+def wait_listening(port: int) -> None:
+    """Until something takes connections: a loaded machine takes its time to start a process."""
+
+    def probe() -> None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError as error:
+            raise NotReady(str(error)) from error
+
+    wait_until(f"port {port}", probe, 60)
+
+
 def inventory(cluster: LocalCluster, path: Path, **changes: Any) -> Path:
     """The same nodes as an inventory, which knows nothing of the data directory."""
     content = {
@@ -184,6 +196,7 @@ def test_a_member_that_is_down_is_named(
 ) -> None:
     """The shard is not started; init waits as long as it was told and says what to do."""
     start(small_cluster, small_cluster.cluster.config_set.members)
+    wait_listening(small_cluster.cluster.config_set.members[0].port)
 
     said = refusal(inventory(small_cluster, tmp_path), capsys, wait_s=1)
 
@@ -319,15 +332,8 @@ def standalone(cluster: LocalCluster, path: Path, port: int) -> Iterator[None]:
     """A mongod of no set, without a login, as somebody's first steps leave it."""
     options = ["--dbpath", str(path), "--port", str(port), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25"]
     process = subprocess.Popen([*cluster.mongod.command, *options], stdout=subprocess.DEVNULL, env=dict(os.environ))
-
-    def probe() -> None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError as error:
-            raise NotReady(str(error)) from error
-
     try:
-        wait_until("the standalone", probe, 30)
+        wait_listening(port)
         yield
     finally:
         process.terminate()
