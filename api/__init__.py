@@ -11,6 +11,7 @@
 - `Idempotency-Key` on writes of tasks: the first answer is sent again for 24 hours.
 - Writes answer `X-Consistency-Token`; sent back with a read, it makes that read see the write.
 - `Prefer` on lists: `consistency=eventual` (from secondaries), `partial` (without shards that do not answer).
+- `POST /imports` takes a CSV file and answers 202 with a job, which tells how far it is and what was wrong.
 - Lists page by key: `limit` 1 to 100, `next_cursor`; a cursor belongs to its caller, filter and sort.
 """
 

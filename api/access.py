@@ -48,6 +48,11 @@ def changes_project(caller: Principal) -> Document:
     return EVERYTHING if caller.is_admin else {"owner_id": caller.user_id}
 
 
+def sees_import(caller: Principal) -> Document:
+    """The condition under which the caller sees an import and may end it."""
+    return EVERYTHING if caller.is_admin else {"owner_id": caller.user_id}
+
+
 def owns(caller: Principal, owner_id: ObjectId) -> Document | None:
     """The condition of what is its owner's and admins' alone."""
     return EVERYTHING if caller.is_admin or caller.user_id == owner_id else None

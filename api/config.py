@@ -102,6 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
         "memcached for all API processes, so that a logout is in force everywhere at once; empty: each for itself.",
         servers,
     ),
+    Setting("MAX_IMPORT_BYTES", "16777216", "bytes", "Longest CSV file of an import.", integer(1024, 67_108_864)),
     Setting("CORS_ORIGINS", "", "origin,...", "Origins of browsers that may call; empty: none.", origins),
     Setting("TRUSTED_PROXIES", "0", "proxies", "Proxies in front that set X-Forwarded-For.", integer(0, 10)),
     Setting("STATS_CACHE_S", "30", "seconds", "Age to which shared statistics may be cached.", integer(0, 3600)),
@@ -158,6 +159,7 @@ class Settings:
     deadline_write_ms: int
     max_body_bytes: int
     memcached_servers: tuple[tuple[str, int], ...]
+    max_import_bytes: int
     cors_origins: frozenset[str]
     trusted_proxies: int
     stats_cache_s: int

@@ -50,18 +50,28 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
+class File:
+    """A body that is no JSON: its media type, the setting with its greatest length, and one that is taken."""
+
+    media: str
+    limit: str
+    example: str
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A route's contract.
 
     `answers` maps each status of success to a schema, or None for an empty body. `problems` are the codes of `errors`
     that belong to this route in particular; those that its other fields imply are added by `openapi`. `media` are the
-    types of an answer that is not JSON.
+    types of an answer that is not JSON; `file` is a body that is none, which the view gets as bytes.
     """
 
     summary: str
     access: Access = Access.USER
     kind: Kind = Kind.ITEM
     body: type[Schema] | None = None
+    file: File | None = None
     query: type[Schema] | None = None
     answers: Mapping[int, Schema | type[Schema] | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -89,6 +99,8 @@ def endpoint(contract: Endpoint) -> Callable[[View], View]:
                 _read_query(takes_query, arguments)
                 if takes_body:
                     arguments["body"] = load(takes_body, json_body())
+                elif contract.file:
+                    arguments["body"] = file_body(contract.file)
                 return _answer(contract.kind, view, arguments)
 
         call.contract = contract  # type: ignore[attr-defined]
@@ -157,6 +169,19 @@ def json_body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem("bad_json", "The body must be a JSON object.")
     return body
+
+
+def file_body(file: File) -> bytes:
+    """The request's body, of the one media type that is taken.
+
+    Raises:
+        Problem: 415 another media type or encoding of characters, 413 too large.
+    """
+    encoding = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != file.media or encoding not in ("utf-8", "utf8"):
+        raise Problem("unsupported_media_type", f"Send Content-Type: {file.media}, in UTF-8.")
+    request.max_content_length = getattr(services().settings, file.limit)
+    return request.get_data()
 
 
 def _read_query(schema: Schema | None, arguments: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from .services import services
 from .store import idempotency
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 WRITE_CONFLICT = 112
 
@@ -88,7 +89,7 @@ def _replay(kept: Document, request_hash: str) -> Response:
     if kept["request_hash"] != request_hash:
         raise invalid(f"/{HEADER}", "Was used for another request.", "idempotency_key_reused")
     response = Response(bytes(kept["body"]), kept["status"], headers=kept["headers"])
-    response.headers["Idempotent-Replayed"] = "true"
+    response.headers[REPLAYED] = "true"
     return response
 
 

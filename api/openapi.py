@@ -87,7 +87,7 @@ def _operation(rule: Rule, method: str, contract: Endpoint, name: str) -> dict[s
     parameters = _parameters(rule, method, contract)
     if parameters:
         operation["parameters"] = parameters
-    if contract.body:
+    if contract.body or contract.file:
         operation["requestBody"] = _request_body(contract)
     operation["responses"] = {**_answers(contract), **_problems(rule, contract)}
     operation["security"] = _security(contract.access)
@@ -114,6 +114,9 @@ def _path_parameter(name: str) -> dict[str, Any]:
 
 
 def _request_body(contract: Endpoint) -> dict[str, Any]:
+    if contract.file:
+        shown = {"schema": {"type": "string"}, "example": contract.file.example}
+        return {"required": True, "content": {contract.file.media: shown}}
     content: dict[str, Any] = {"schema": contract.body}
     if contract.example is not None:
         content["example"] = dict(contract.example)
@@ -147,8 +150,8 @@ def codes_of(rule: Rule, contract: Endpoint) -> list[str]:
         "not_found": bool(rule.arguments),
         "bad_request": True,
         "bad_json": bool(contract.body),
-        "too_large": bool(contract.body),
-        "unsupported_media_type": bool(contract.body),
+        "too_large": bool(contract.body or contract.file),
+        "unsupported_media_type": bool(contract.body or contract.file),
         "invalid": True,
         "version_required": contract.conditional and contract.kind is Kind.WRITE,
         "stale_version": contract.conditional and contract.kind is Kind.WRITE,

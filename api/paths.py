@@ -14,7 +14,7 @@ SESSION_ID_PATTERN = "^[A-Za-z0-9_-]{16,64}$"
 
 # The name of a path's argument -> its pattern. One that is not here may be anything.
 PATH_PATTERNS = {
-    **dict.fromkeys(("user_id", "project_id"), OBJECT_ID_PATTERN),
+    **dict.fromkeys(("user_id", "project_id", "import_id"), OBJECT_ID_PATTERN),
     **dict.fromkeys(("task_id", "event_id", "reminder_id"), PUBLIC_ID_PATTERN),
     "session_id": SESSION_ID_PATTERN,
 }

@@ -15,9 +15,9 @@ from .preferences import READING, ROUTE_REPORT
 
 WRITES = frozenset(("insert", "update", "delete", "findAndModify", "commitTransaction"))
 
-# Counters of tries and notes of what happened are no part of what a client asked for: whether one was applied does not
-# matter to it. Where the note and the deed are one transaction, its commit counts.
-BESIDE_THE_POINT = frozenset(("login_attempts", "audit"))
+# Counters of tries, notes of what happened and rows that no import has yet are no part of what a client asked for:
+# whether one was applied does not matter to it. Where the note and the deed are one transaction, its commit counts.
+BESIDE_THE_POINT = frozenset(("login_attempts", "audit", "import_chunks"))
 
 # A write that has waited this long waits for an election, not for its turn.
 STUCK_AFTER_S = 0.5

@@ -26,6 +26,11 @@ USER_STATUSES = ("active", "disabled", "deleting")
 TASK_STATUSES = ("pending", "in_progress", "done", "cancelled")
 PROJECT_STATUSES = ("active", "archived", "deleting")
 WORK_STATES = ("waiting", "leased", "done", "failed")
+IMPORT_STATES = ("waiting", "running", "done", "failed")
+
+# Errors of rows that an import keeps; those beyond are counted.
+MAX_IMPORT_ERRORS = 1000
+MAX_CHUNK_ROWS = 500
 
 # `_id` hashed: reads and writes by id hit one shard, documents spread from the first one on.
 BY_ID: Keys = (("_id", "hashed"),)
@@ -281,6 +286,7 @@ LOGIN_ATTEMPTS = Collection(
     (Index((("expires_at", 1),), expire_after_s=0),),
 )
 
+# A CSV file on its way to becoming tasks: how far it is, and what was wrong with which row.
 IMPORTS = Collection(
     "imports",
     BY_ID,
@@ -288,16 +294,40 @@ IMPORTS = Collection(
         {
             "_id": OBJECT_ID,
             "owner_id": OBJECT_ID,
-            "state": one_of(*WORK_STATES),
-            "rows_total": integer(0),
+            "request_id": nullable(text(200)),
+            "state": one_of(*IMPORT_STATES),
+            "detail": nullable(text(500)),
+            "columns": array(text(50, 1), 100),
+            "chunks": integer(1),
+            "next_chunk": integer(0),
+            "rows_total": integer(1),
             "rows_done": integer(0),
-            "errors": array(OBJECT, 1000),
+            "rows_failed": integer(0),
+            "errors": array(OBJECT, MAX_IMPORT_ERRORS),
+            "errors_total": integer(0),
             "created_at": DATE,
             "updated_at": DATE,
-        },
-        closed=False,
+            "finished_at": nullable(DATE),
+        }
     ),
-    (Index((("created_at", 1),), expire_after_s=30 * DAY_S),),
+    (_index(("owner_id", 1), ("_id", 1)), Index((("created_at", 1),), expire_after_s=30 * DAY_S)),
+)
+
+# The rows of such a file, cut to be written and read one by one. All of an import's lie on one shard. Those that no
+# import belongs to go by themselves.
+IMPORT_CHUNKS = Collection(
+    "import_chunks",
+    (("import_id", "hashed"),),
+    document(
+        {
+            "_id": OBJECT_ID,
+            "import_id": OBJECT_ID,
+            "number": integer(0),
+            "rows": array(OBJECT, MAX_CHUNK_ROWS),
+            "created_at": DATE,
+        }
+    ),
+    (_index(("import_id", 1), ("number", 1)), Index((("created_at", 1),), expire_after_s=7 * DAY_S)),
 )
 
 AUDIT = Collection(
@@ -359,6 +389,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     IDEMPOTENCY,
     LOGIN_ATTEMPTS,
     IMPORTS,
+    IMPORT_CHUNKS,
     AUDIT,
     FOLLOWERS,
     MIGRATIONS,

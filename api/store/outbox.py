@@ -67,6 +67,13 @@ def finish_entry(outbox: Documents, entry_id: ObjectId, lease_id: str, at: datet
 
 
 @query
+def continue_entry(outbox: Documents, entry_id: ObjectId, lease_id: str, at: datetime) -> None:
+    """Put it back to be gone on with at once: it did a part of its work, so its attempts count anew."""
+    fields = {"state": "waiting", "attempts": 0, "next_attempt_at": at, "lease_id": None, "lease_until": None}
+    outbox.update_one({"_id": entry_id, "lease_id": lease_id}, {"$set": fields})
+
+
+@query
 def postpone_entry(
     outbox: Documents, entry_id: ObjectId, lease_id: str, state: str, next_attempt_at: datetime, error: str
 ) -> None:

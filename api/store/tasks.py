@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
+from pymongo.errors import BulkWriteError
 
 from ..db import Document
 from .owned_queries import TOLD_OF_DELETIONS, Sort, all_of, owned_queries
@@ -12,6 +13,8 @@ from .query import Documents, queries_of
 
 query = queries_of("tasks")
 
+# https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
+DUPLICATE_KEY, DOCUMENT_VALIDATION_FAILURE = 11000, 121
 
 # Named to the server: at the end of a list, where little is left to read, it would as soon sort in memory.
 BY_STATUS = [("status", 1), ("due_at", 1), ("_id", 1)]
@@ -23,6 +26,38 @@ insert_task, find_task = TASKS.insert_item, TASKS.find_item
 update_task, delete_task = TASKS.update_item, TASKS.delete_item
 list_tasks_of_owner, count_tasks_of_owner = TASKS.list_items_of_owner, TASKS.count_items_of_owner
 delete_tasks = TASKS.delete_items
+
+
+@query
+def insert_tasks(tasks: Documents, made: Sequence[Document]) -> set[ObjectId]:
+    """Insert tasks of one owner; the ids of those that the database's own rules refused.
+
+    One whose id is there already is left as it is: it may be repeated with the same ids.
+
+    Raises:
+        PyMongoError: it is not known which were inserted.
+    """
+    try:
+        tasks.insert_many(made, ordered=False)
+    except BulkWriteError as error:
+        return _refused(error)
+    return set()
+
+
+@query
+def list_task_ids_among(tasks: Documents, owner_id: ObjectId, task_ids: Sequence[ObjectId]) -> set[ObjectId]:
+    """Those ids that are tasks of this owner."""
+    wanted = {"owner_id": owner_id, "_id": {"$in": list(task_ids)}}
+    return {task["_id"] for task in tasks.find(wanted, {"_id": 1}).limit(len(task_ids))}
+
+
+def _refused(error: BulkWriteError) -> set[ObjectId]:
+    """The ids of documents that can never be inserted. Another failure is raised: it may pass."""
+    details = error.details or {}
+    codes = {each["code"] for each in details["writeErrors"]}
+    if details["writeConcernErrors"] or not codes <= {DUPLICATE_KEY, DOCUMENT_VALIDATION_FAILURE}:
+        raise error
+    return {each["op"]["_id"] for each in details["writeErrors"] if each["code"] == DOCUMENT_VALIDATION_FAILURE}
 
 
 @query

@@ -1,4 +1,7 @@
-"""The kinds of work in the outbox. Each takes the payload; each may be broken off and repeated."""
+"""The kinds of work in the outbox. Each takes the payload; each may be broken off and repeated.
+
+One that takes long does a part of it and answers true: there is more.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -7,7 +10,7 @@ from typing import Any
 import structlog
 from bson import ObjectId
 
-from .. import accounts, audit, times
+from .. import accounts, audit, imports, times
 from ..db import Document
 from ..services import services
 from ..store import audit as entries
@@ -15,6 +18,7 @@ from ..store import email_tokens, events, projects, reminders, tasks, users
 from ..store.owned import change
 from ..store.owned_queries import OwnedQueries
 from ..store.projects import taken_part_in_by
+from .imports import run_import
 from .letters import send_letter
 
 log = structlog.get_logger(__name__)
@@ -30,6 +34,7 @@ def purge_user(payload: Payload) -> None:
     user_id = payload["user_id"]
     accounts.end_sessions(user_id, "user_deleted")
     email_tokens.delete_tokens_of(user_id)
+    imports.forget_all_of(user_id, AT_ONCE)
     for plural, queries in (("tasks", tasks.TASKS), ("events", events.EVENTS), ("reminders", reminders.REMINDERS)):
         find = partial(queries.find_some_items_of_owner, user_id, AT_ONCE)
         while _delete_some(plural, queries, find, payload):
@@ -105,8 +110,9 @@ def purge_project(payload: Payload) -> None:
     log.info("project_purged", project_id=str(project_id))
 
 
-KINDS: dict[str, Callable[[Payload], None]] = {
+KINDS: dict[str, Callable[[Payload], bool | None]] = {
     "letter": send_letter,
+    "import": run_import,
     "purge_user": purge_user,
     "leave_project": leave_project,
     "purge_project": purge_project,

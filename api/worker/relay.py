@@ -42,17 +42,20 @@ def _take(candidate: Document) -> bool:
 
 
 def _do(entry: Document, lease_id: str) -> bool:
-    """Whether the entry was done; if it failed, it has been put back for later."""
+    """Whether the entry, or a part of it, was done; if it failed, it has been put back for later."""
     log_of = log.bind(entry_id=str(entry["_id"]), kind=entry["kind"], attempt=entry["attempts"])
     try:
         with deadline(services().settings.worker_lease_s * 1000 // LEASE_SHARE):
-            KINDS[entry["kind"]](entry["payload"])
+            is_more = KINDS[entry["kind"]](entry["payload"])
     except PyMongoError:
         raise
     except Exception as error:  # the outermost edge of one entry: the others go on
         log_of.error("outbox_failed", error=type(error).__name__)
         _put_back(entry, lease_id, type(error).__name__)
         return False
+    if is_more:
+        outbox.continue_entry(entry["_id"], lease_id, times.now())
+        return True
     outbox.finish_entry(entry["_id"], lease_id, times.now())
     log_of.info("outbox_done")
     return True

@@ -528,28 +528,81 @@ def upgrade(db: Db) -> None:
                     "required": [
                         "_id",
                         "owner_id",
+                        "request_id",
                         "state",
+                        "detail",
+                        "columns",
+                        "chunks",
+                        "next_chunk",
                         "rows_total",
                         "rows_done",
+                        "rows_failed",
                         "errors",
+                        "errors_total",
                         "created_at",
                         "updated_at",
+                        "finished_at",
                     ],
                     "properties": {
                         "_id": {"bsonType": "objectId"},
                         "owner_id": {"bsonType": "objectId"},
-                        "state": {"enum": ["waiting", "leased", "done", "failed"]},
-                        "rows_total": {"bsonType": ["int", "long"], "minimum": 0},
+                        "request_id": {
+                            "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
+                        },
+                        "state": {"enum": ["waiting", "running", "done", "failed"]},
+                        "detail": {
+                            "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 500}, {"bsonType": "null"}],
+                        },
+                        "columns": {
+                            "bsonType": "array",
+                            "items": {"bsonType": "string", "minLength": 1, "maxLength": 50},
+                            "maxItems": 100,
+                        },
+                        "chunks": {"bsonType": ["int", "long"], "minimum": 1},
+                        "next_chunk": {"bsonType": ["int", "long"], "minimum": 0},
+                        "rows_total": {"bsonType": ["int", "long"], "minimum": 1},
                         "rows_done": {"bsonType": ["int", "long"], "minimum": 0},
+                        "rows_failed": {"bsonType": ["int", "long"], "minimum": 0},
                         "errors": {"bsonType": "array", "items": {"bsonType": "object"}, "maxItems": 1000},
+                        "errors_total": {"bsonType": ["int", "long"], "minimum": 0},
                         "created_at": {"bsonType": "date"},
                         "updated_at": {"bsonType": "date"},
+                        "finished_at": {"anyOf": [{"bsonType": "date"}, {"bsonType": "null"}]},
                     },
+                    "additionalProperties": False,
                 },
             },
         )
     )
+    db.apply(CreateIndex("imports", {"key": {"owner_id": 1, "_id": 1}, "name": "owner_id_1__id_1"}))
     db.apply(CreateIndex("imports", {"key": {"created_at": 1}, "name": "created_at_1", "expireAfterSeconds": 2592000}))
+    db.apply(
+        CreateCollection(
+            "import_chunks",
+            {"import_id": "hashed"},
+            {
+                "$jsonSchema": {
+                    "bsonType": "object",
+                    "required": ["_id", "import_id", "number", "rows", "created_at"],
+                    "properties": {
+                        "_id": {"bsonType": "objectId"},
+                        "import_id": {"bsonType": "objectId"},
+                        "number": {"bsonType": ["int", "long"], "minimum": 0},
+                        "rows": {"bsonType": "array", "items": {"bsonType": "object"}, "maxItems": 500},
+                        "created_at": {"bsonType": "date"},
+                    },
+                    "additionalProperties": False,
+                },
+            },
+        )
+    )
+    db.apply(CreateIndex("import_chunks", {"key": {"import_id": 1, "number": 1}, "name": "import_id_1_number_1"}))
+    db.apply(
+        CreateIndex(
+            "import_chunks",
+            {"key": {"created_at": 1}, "name": "created_at_1", "expireAfterSeconds": 604800},
+        )
+    )
     db.apply(
         CreateCollection(
             "audit",
@@ -623,7 +676,16 @@ def downgrade(db: Db) -> None:
     )
     db.apply(DropIndex("audit", {"key": {"actor_id": 1, "at": -1}, "name": "actor_id_1_at_-1"}))
     db.apply(DropCollection("audit"))
+    db.apply(
+        DropIndex(
+            "import_chunks",
+            {"key": {"created_at": 1}, "name": "created_at_1", "expireAfterSeconds": 604800},
+        )
+    )
+    db.apply(DropIndex("import_chunks", {"key": {"import_id": 1, "number": 1}, "name": "import_id_1_number_1"}))
+    db.apply(DropCollection("import_chunks"))
     db.apply(DropIndex("imports", {"key": {"created_at": 1}, "name": "created_at_1", "expireAfterSeconds": 2592000}))
+    db.apply(DropIndex("imports", {"key": {"owner_id": 1, "_id": 1}, "name": "owner_id_1__id_1"}))
     db.apply(DropCollection("imports"))
     db.apply(DropIndex("login_attempts", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
     db.apply(DropCollection("login_attempts"))

@@ -63,6 +63,8 @@ BY_ROUTE = {
     "delete_user": "admin",
     "unlock_user": "admin",
     "delete_my_session": "owner alone",
+    "get_import": "owner",
+    "delete_import": "owner",
     **{f"{verb}_{noun}": "owner" for verb in ("get", "put", "patch", "delete") for noun in ("event", "reminder")},
 }
 # After these nothing else can be asked as the same person.
@@ -124,6 +126,14 @@ class World:
         body = {"task_id": self.people["owner"].task()["id"], "schedule": {"kind": "interval", "every_s": 3600}}
         return str(ok(self.people["owner"].post("/reminders", body), 201)["id"])
 
+    def import_(self) -> str:
+        """A new one of the owner, who has no other then."""
+        owner = self.people["owner"]
+        for each in ok(owner.get("/imports"))["data"]:
+            ok(owner.delete(f"/imports/{each['id']}"), 204)
+        made = owner.call("POST", "/imports", {"Content-Type": "text/csv"}, data="title\nWrite\n")
+        return str(ok(made, 202)["id"])
+
     def session(self) -> str:
         return log_in_as(self.url, self.people["owner"].username).refresh_token.partition(".")[0]
 
@@ -140,6 +150,7 @@ class World:
             "event_id": self.event,
             "reminder_id": self.reminder,
             "session_id": self.session,
+            "import_id": self.import_,
             "user_id": users.get(name, lambda: sign_up(self.url).id),
         }
         return re.sub(r"<(\w+)>", lambda match: make[match[1]](), path)
@@ -185,7 +196,9 @@ def test_each_kind_of_caller_gets_what_the_rule_says(world: World, name: str) ->
         who = world.someone(kind) if route in LAST_WORDS else world.people[kind]
         place = world.fill(path, kind, route)
         body = world.body(route, contract, who)
-        answer = who.call(method, "/" + place, {"If-Match": "*"}, json=body)
+        sent = {"data": contract.file.example} if contract.file else {"json": body}
+        headers = {"Content-Type": contract.file.media} if contract.file else {}
+        answer = who.call(method, "/" + place, {"If-Match": "*", **headers}, **sent)
         found[kind] = answer.status_code if answer.status_code in (401, 403, 404) else PASS
         assert answer.status_code < 500, answer.text
         if found[kind]:

@@ -85,6 +85,21 @@ NOT_JSON = {
     "single quotes": b"{'a': 1}",
     "form": b"a=b",
 }
+# A CSV file with the columns of tasks, and how it is refused.
+BAD_FILES = {
+    "nothing": (b"", 400),
+    "UTF-16": ("title\nx\n".encode("utf-16"), 400),
+    "not UTF-8": (b"title\n\xe4\n", 400),
+    "NUL": (b"title\na\0\n", 400),
+    "an open quote": (b'title\nx\n"a\n', 400),
+    "a quote that ends too early": (b'title\n"a"b\n', 400),
+    "no rows": (b"title\n", 422),
+    "empty rows": (b"title\n\n,\n", 422),
+    "no names of columns": (b"Buy milk\nSell milk\n", 422),
+    "an unknown column": (b"title,role\na,admin\n", 422),
+    "a column twice": (b"title,Title\na,b\n", 422),
+    "no title": (b"status\ndone\n", 422),
+}
 WRONG_MEDIA = (
     "",
     "text/plain",
@@ -94,7 +109,7 @@ WRONG_MEDIA = (
     "*/*",
 )
 CODES = {
-    400: {"bad_json", "bad_request"},
+    400: {"bad_json", "bad_csv", "bad_request"},
     404: {"not_found"},
     413: {"too_large"},
     415: {"unsupported_media_type"},
@@ -148,7 +163,7 @@ class NoDatabase:
 @pytest.fixture(scope="module")
 def http() -> FlaskClient:
     """The API without a database, for a caller whose session stands and who is an admin."""
-    app = create_app({**ENVIRON, "MAX_BODY_BYTES": "20000"})
+    app = create_app({**ENVIRON, "MAX_BODY_BYTES": "20000", "MAX_IMPORT_BYTES": "20000"})
     standing = OwnCache(lambda session_id, user_id: "admin")
     here = replace(app.extensions[EXTENSION], standing=standing, connection=NoDatabase())
     app.extensions[EXTENSION] = here
@@ -166,6 +181,9 @@ def good_call(name: str) -> Call:
     if contract.body is not None:
         headers["Content-Type"] = "application/json"
         body = GOOD_BODIES.get(name) or dict(contract.example or examples(contract.body))
+    elif contract.file is not None:
+        headers["Content-Type"] = contract.file.media
+        body = contract.file.example.encode()
     query = GOOD_QUERIES.get(name, tuple(examples(contract.query).items()))
     return Call(method, sample_path(path), query, body, headers)
 
@@ -190,6 +208,10 @@ def faults(name: str) -> Iterator[Fault]:
         yield from form_faults(good)
         yield from body_faults(contract.body, good, ())
         yield from bulk_faults(name, good)
+    if contract.file is not None:
+        yield from media_faults(good)
+        for what, (raw, status) in BAD_FILES.items():
+            yield Fault(what, replace(good, body=raw), status)
 
 
 def query_faults(contract: Endpoint, good: Call) -> Iterator[Fault]:
@@ -240,6 +262,10 @@ def form_faults(good: Call) -> Iterator[Fault]:
     """Bodies that are none, too large or of another type."""
     for what, raw in NOT_JSON.items():
         yield Fault(what, replace(good, body=raw), 400)
+    yield from media_faults(good)
+
+
+def media_faults(good: Call) -> Iterator[Fault]:
     for media in WRONG_MEDIA:
         yield Fault(f"media {media}", replace(good, headers={**good.headers, "Content-Type": media}), 415)
     yield Fault("oversized", replace(good, body=b" " * 20_000 + b"{}"), 413)
