@@ -27,6 +27,8 @@ from .config import Settings, load
 from .consistency import TokenSigner
 from .cursors import CursorSigner
 from .db import Connection
+from .metrics import Metrics
+from .metrics import requests as request_metrics
 from .monitor import Monitor
 from .passwords import Passwords
 from .paths import IdRule
@@ -47,7 +49,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = True
     app.url_rule_class = IdRule
-    app.extensions[EXTENSION] = make_services(app, settings)
+    services = app.extensions[EXTENSION] = make_services(app, settings)
+    request_metrics.register(app, services.metrics)
     edge.register(app, settings)
     logs.register(app)
     errors.register(app)
@@ -61,15 +64,18 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 def make_services(app: Flask, settings: Settings) -> Services:
     """The long-lived parts of a process."""
+    metrics = Metrics()
     return Services(
         settings=settings,
-        connection=Connection(app, settings),
+        metrics=metrics,
+        connection=Connection(app, settings, metrics),
         passwords=Passwords(
             settings.argon2_memory_kib,
             settings.argon2_time,
             settings.argon2_parallelism,
             settings.hash_slots,
             settings.hash_wait_ms,
+            metrics.hashes,
         ),
         token_keys=TokenKeys(settings.jwt_keys, settings.access_token_s),
         standing=make_standing(settings),

@@ -52,6 +52,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("BIND", "127.0.0.1", "address", "Where the API listens.", text(1, 255)),
     Setting("PORT", "5000", "port", "The port it listens on.", integer(1, 65535)),
+    Setting("METRICS_BIND", "127.0.0.1", "address", "Where `/metrics` is served; never public.", text(1, 255)),
+    Setting("METRICS_PORT", "0", "port", "Its port, another for each service of a host; 0: none.", integer(0, 65535)),
     Setting("WORKERS", "2", "processes", "API processes.", integer(1, 64)),
     Setting("THREADS", "8", "threads", "Threads of each process.", integer(2, 256)),
     Setting("GRACEFUL_STOP_S", "30", "seconds", "How long a stop waits for requests in flight.", integer(1, 600)),
@@ -133,6 +135,8 @@ class Settings:
     environment: str
     bind: str
     port: int
+    metrics_bind: str
+    metrics_port: int
     workers: int
     threads: int
     graceful_stop_s: int
@@ -176,7 +180,10 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: one is missing, weak or out of range.
     """
-    return Settings(**{setting.name.lower(): _value(setting, environ) for setting in SETTINGS})
+    settings = Settings(**{setting.name.lower(): _value(setting, environ) for setting in SETTINGS})
+    if settings.metrics_port == settings.port:
+        raise ConfigError("METRICS_PORT is that of PORT: metrics need a listener of their own.")
+    return settings
 
 
 def _value(setting: Setting, environ: Mapping[str, str]) -> Any:

@@ -22,6 +22,7 @@ from pymongo.write_concern import WriteConcern
 from cluster.tls_errors import tls_refusal
 
 from .config import ConfigError, Settings
+from .metrics import Metrics, driver
 from .watch import WriteWatch
 
 Document = dict[str, Any]
@@ -67,9 +68,10 @@ class Connection:
         database: the product's database.
     """
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, metrics: Metrics) -> None:
         json_provider = app.json
-        mongo = PyMongo(app, settings.mongodb_uri, event_listeners=[WriteWatch()], **client_options(settings))
+        listeners = [WriteWatch(), *driver.listeners(metrics)]
+        mongo = PyMongo(app, settings.mongodb_uri, event_listeners=listeners, **client_options(settings))
         # Flask-PyMongo's provider turns {"$oid": ...} of a request's body into BSON types: not for strangers' input.
         app.json = json_provider
         self.client: MongoClient[Document] = mongo.cx  # type: ignore[assignment]

@@ -150,7 +150,7 @@ def _admit_write() -> None:
         Problem: 503, at once and before anything was done.
     """
     if watch.stuck_writes() >= max(1, services().settings.threads // 2):
-        raise unavailable("Too many writes are waiting.")
+        raise unavailable("stuck_writes", "Too many writes are waiting.")
 
 
 def json_body() -> dict[str, Any]:

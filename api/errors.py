@@ -11,12 +11,14 @@ from typing import cast
 import orjson
 import structlog
 from flask import Flask, Response, g, has_request_context, request
+from gunicorn.http.errors import ParseException
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, OperationFailure, PyMongoError
 from pymongo.errors import WriteConcernError as WriteConcernFailure
 from werkzeug.exceptions import HTTPException
 
 from . import watch
 from .passwords import TooManyHashes
+from .services import services
 from .store.claims import ClaimTaken
 
 log = structlog.get_logger(__name__)
@@ -57,6 +59,7 @@ KINDS: dict[str, Kind] = {
     "request_in_flight": Kind(409, "The same request is being worked on"),
     "stale_version": Kind(412, "The version is not the current one"),
     "too_large": Kind(413, "The body is too large"),
+    "uri_too_long": Kind(414, "The path and query are too long"),
     "unsupported_media_type": Kind(415, "The media type of the body is not taken here"),
     "invalid": Kind(422, "The input is not valid"),
     "invalid_cursor": Kind(422, "The cursor is not valid for this list"),
@@ -65,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "version_required": Kind(428, "If-Match is needed"),
     "too_many_requests": Kind(429, "Too many requests"),
     "too_many_imports": Kind(429, "Too many imports of yours are not finished"),
+    "headers_too_large": Kind(431, "The headers are too large"),
     "internal": Kind(500, "The request failed"),
     "unavailable": Kind(503, "Not available now; nothing was changed"),
     "unknown_outcome": Kind(504, "It is not known whether the change was made"),
@@ -113,12 +117,14 @@ class Problem(Exception):
         detail: str = "",
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        reason: str = "",
     ) -> None:
         super().__init__(code)
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = dict(headers or {})
+        self.reason = reason
 
 
 def invalid(pointer: str, detail: str, code: str = "invalid") -> Problem:
@@ -126,9 +132,9 @@ def invalid(pointer: str, detail: str, code: str = "invalid") -> Problem:
     return Problem(code, f"{pointer}: {detail}", [FieldError(pointer, detail)])
 
 
-def unavailable(detail: str) -> Problem:
-    """The service refuses for now, before anything was done."""
-    return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+def unavailable(reason: str, detail: str) -> Problem:
+    """The service refuses for now, before anything was done; counted by `reason`, e.g. `stuck_writes`."""
+    return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)}, reason=reason)
 
 
 def from_driver(error: PyMongoError) -> Problem | None:
@@ -144,28 +150,38 @@ def from_driver(error: PyMongoError) -> Problem | None:
         return None
     if isinstance(error, WriteConcernFailure) or watch.write_in_doubt():
         return Problem("unknown_outcome", "Repeat it with the same Idempotency-Key, or read before you repeat it.")
-    return unavailable("The database did not answer in time. It is safe to repeat the request.")
+    return unavailable("database", "The database did not answer in time. It is safe to repeat the request.")
 
 
 def respond(problem: Problem) -> Response:
     """The response of a problem."""
+    kind = KINDS[problem.code]
+    if problem.reason:
+        services().metrics.refusals.labels(problem.reason).inc()
+    instance = request.path if has_request_context() else ""
+    body = body_of(problem, instance, g.get("request_id", ""))
+    response = Response(body, kind.status, content_type=MEDIA_TYPE)
+    response.headers.update(problem.headers)
+    if kind.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def body_of(problem: Problem, instance: str, request_id: str) -> bytes:
+    """The one shape, as JSON."""
     kind = KINDS[problem.code]
     body = {
         "type": f"urn:shardboard:problem:{problem.code}",
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail or kind.title + ".",
-        "instance": request.path if has_request_context() else "",
+        "instance": instance,
         "code": problem.code,
-        "request_id": g.get("request_id", ""),
+        "request_id": request_id,
     }
     if problem.errors:
         body["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in problem.errors]
-    response = Response(orjson.dumps(body), kind.status, content_type=MEDIA_TYPE)
-    response.headers.update(problem.headers)
-    if kind.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+    return orjson.dumps(body)
 
 
 def _from_claim(error: ClaimTaken) -> Response:
@@ -173,7 +189,7 @@ def _from_claim(error: ClaimTaken) -> Response:
 
 
 def _from_hashes(_: TooManyHashes) -> Response:
-    return respond(unavailable("Too many passwords are being checked."))
+    return respond(unavailable("hash_slots", "Too many passwords are being checked."))
 
 
 def _from_http(error: HTTPException) -> Response:
@@ -184,6 +200,11 @@ def _from_http(error: HTTPException) -> Response:
     code = BY_STATUS.get(status, "internal" if status >= 500 else "bad_request")
     headers = {"Allow": ", ".join(error.valid_methods or ())} if status == 405 else {}  # type: ignore[attr-defined]
     return respond(Problem(code, headers=headers))
+
+
+def _from_body(_: ParseException) -> Response:
+    """The server reads a body when the application does: only then is it seen to be broken."""
+    return respond(Problem("bad_request", "The body is not framed as its headers say."))
 
 
 def _from_pymongo(error: PyMongoError) -> Response:
@@ -217,5 +238,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(ClaimTaken, _from_claim)
     app.register_error_handler(TooManyHashes, _from_hashes)
     app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(ParseException, _from_body)
     app.register_error_handler(PyMongoError, _from_pymongo)
     app.register_error_handler(Exception, _from_anything)

@@ -37,7 +37,7 @@ def answer(listing: Listing, columns: Sequence[str], dump: Dump, form: str) -> R
         Problem: 503, there are too many exports.
     """
     if not _SLOTS.acquire(blocking=False):
-        raise unavailable("Too many exports are running.")
+        raise unavailable("exports", "Too many exports are running.")
     try:
         first = _page(listing, None)
     except BaseException:

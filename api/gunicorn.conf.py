@@ -12,6 +12,7 @@ from typing import Any
 
 from api.config import ConfigError, load
 from api.db import check_cluster
+from api.metrics import shared
 
 
 def _or_exit(work: Callable[[], Any]) -> Any:
@@ -26,14 +27,22 @@ def _or_exit(work: Callable[[], Any]) -> Any:
 def on_starting(_server: Any) -> None:
     """gunicorn's hook; not run again by a reload, which must not end a service whose database is away."""
     _or_exit(lambda: check_cluster(_settings))
+    shared.open_directory()
+
+
+def child_exit(_server: Any, _worker: Any) -> None:
+    """gunicorn's hook: a worker process has ended."""
+    shared.forget_dead()
 
 
 _settings = _or_exit(lambda: load(os.environ))
 
-bind = f"{_settings.bind}:{_settings.port}"
+bind = [f"{_settings.bind}:{_settings.port}"]
+if _settings.metrics_port:
+    bind.append(f"{_settings.metrics_bind}:{_settings.metrics_port}")
 workers = _settings.workers
 threads = _settings.threads
-worker_class = "gthread"
+worker_class = "api.gunicorn_worker.Worker"
 # Where the worker's heartbeat file lies: a disk that stalls must not look like a worker that hangs.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 timeout = 60

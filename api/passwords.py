@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from prometheus_client import Gauge
 
 T = TypeVar("T")
 
@@ -51,10 +52,11 @@ class Passwords:
     A flood of logins would otherwise take every core and all memory: one hash costs 20 ms and 19 MiB.
     """
 
-    def __init__(self, memory_kib: int, passes: int, lanes: int, slots: int, wait_ms: int) -> None:
+    def __init__(self, memory_kib: int, passes: int, lanes: int, slots: int, wait_ms: int, taken: Gauge) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
         self._slots = threading.BoundedSemaphore(slots)
         self._wait_s = wait_ms / 1000
+        self._taken = taken
         # Threads of their own: malloc keeps a hash's memory for the thread that made it, and there are many others.
         self._threads = ThreadPoolExecutor(slots, "argon2")
 
@@ -89,6 +91,7 @@ class Passwords:
         if not self._slots.acquire(timeout=self._wait_s):
             raise TooManyHashes
         try:
-            return self._threads.submit(work).result()
+            with self._taken.track_inprogress():
+                return self._threads.submit(work).result()
         finally:
             self._slots.release()

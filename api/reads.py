@@ -55,7 +55,7 @@ def as_asked(view: View, is_list: bool, is_admin: bool) -> Response:
         return _with(Reading(wishes) if wishes else None, view)
     # Such a list holds its thread for long while a shard is away: others must find one.
     if not _PARTIAL_LISTS.acquire(blocking=False):
-        raise unavailable("Too many lists are waiting for shards that are away.")
+        raise unavailable("partial_lists", "Too many lists are waiting for shards that are away.")
     try:
         return _with(Reading(wishes), view)
     finally:

@@ -9,6 +9,7 @@ from .config import Settings
 from .consistency import TokenSigner
 from .cursors import CursorSigner
 from .db import Connection
+from .metrics import Metrics
 from .monitor import Monitor
 from .passwords import Passwords
 from .standing import SessionCache
@@ -22,6 +23,7 @@ class Services:
     """The long-lived parts of a process."""
 
     settings: Settings
+    metrics: Metrics
     connection: Connection
     passwords: Passwords
     token_keys: TokenKeys

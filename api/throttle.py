@@ -15,6 +15,7 @@ from . import times
 from .config import Settings
 from .errors import Problem
 from .names import fold
+from .services import services
 from .store import login_attempts
 from .store.login_attempts import Attempt, Limit
 
@@ -73,6 +74,7 @@ def _count(settings: Settings, key: str, tries: int) -> Counted:
     limit = Limit(tries, settings.login_window_s, settings.login_lock_s, settings.login_lock_max_s)
     attempt = login_attempts.count_attempt(key, at, limit)
     if attempt.is_refused:
+        services().metrics.throttled.labels(key.partition(":")[0]).inc()
         raise _limited(attempt.locked_until or at, at)
     return key, attempt
 

@@ -31,6 +31,7 @@ SPREAD_BY_ID = Scatter("documents are spread by their own id, and an index on th
 PEOPLE_IN_ORDER = Scatter("people in the order of their names, spread by their ids")
 OF_A_PAGE = Scatter("those of one page, spread by their ids")
 OF_SEVERAL_OWNERS = Scatter("each by its whole key: goes to the shards of their owners")
+WORK_OF_ALL = Scatter("work that waits on every shard, measured every ten seconds at most, by the worker alone")
 
 QUERIES: dict[str, Routing] = {
     "audit.insert_entries": Scatter("each entry lies by its own id"),
@@ -74,6 +75,7 @@ QUERIES: dict[str, Routing] = {
     "login_attempts.forget_attempts": TARGETED,
     "login_attempts.take_back_attempt": TARGETED,
     "outbox.continue_entry": TARGETED,
+    "outbox.count_open_entries": WORK_OF_ALL,
     "outbox.find_due_entries": Scatter("work of every shard, oldest first, asked for by the worker alone"),
     "outbox.finish_entry": TARGETED,
     "outbox.insert_entry": TARGETED,
@@ -97,6 +99,7 @@ QUERIES: dict[str, Routing] = {
     "reminders.delete_reminder": TARGETED,
     "reminders.delete_reminders": TARGETED,
     "reminders.find_some_reminders_of_owner": TARGETED,
+    "reminders.find_oldest_due": WORK_OF_ALL,
     "reminders.find_reminder": TARGETED,
     "reminders.insert_reminder": TARGETED,
     "reminders.count_reminders_of_owner": TARGETED,

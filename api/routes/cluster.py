@@ -22,7 +22,7 @@ blueprint = Blueprint("cluster", __name__)
 def get_cluster(caller: Principal) -> Response:
     monitor = services().monitor
     if not monitor.is_there:
-        raise unavailable("MONGODB_MONITOR_URI is not set, so nobody can look at the cluster.")
+        raise unavailable("no_monitor", "MONGODB_MONITOR_URI is not set, so nobody can look at the cluster.")
     shards = monitor.shards()
     sizes = _sizes(services().settings.mongodb_db)
     balancer = monitor.command("balancerStatus")

@@ -13,6 +13,9 @@ from .query import Documents, queries_of
 
 query = queries_of("outbox")
 
+# The states of what is not done yet.
+OPEN = ("waiting", "leased", "failed")
+
 
 @query
 def insert_entry(outbox: Documents, kind: str, payload: Mapping[str, Any], due: datetime) -> None:
@@ -55,6 +58,13 @@ def lease_entry(outbox: Documents, entry_id: ObjectId, lease_id: str, at: dateti
         },
         return_document=ReturnDocument.AFTER,
     )
+
+
+@query
+def count_open_entries(outbox: Documents) -> list[Document]:
+    """One row a kind and state that is not done: `{"_id": {"kind", "state"}, "count", "oldest"}`."""
+    group = {"_id": {"kind": "$kind", "state": "$state"}, "count": {"$sum": 1}, "oldest": {"$min": "$created_at"}}
+    return list(outbox.aggregate([{"$match": {"state": {"$in": list(OPEN)}}}, {"$group": group}]))
 
 
 @query

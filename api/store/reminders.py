@@ -1,6 +1,19 @@
 """Queries on reminders. The shard key is the owner and the id."""
 
+from datetime import datetime
+
+from ..db import Document
 from .owned_queries import owned_queries
+from .query import Documents, queries_of
+
+query = queries_of("reminders")
 
 REMINDERS = owned_queries("reminders", "reminder")
 list_reminders_of_owner, count_reminders_of_owner = REMINDERS.list_items_of_owner, REMINDERS.count_items_of_owner
+
+
+@query
+def find_oldest_due(reminders: Documents, at: datetime) -> Document | None:
+    """When the reminder that is due for longest was to run; those that are being worked on are late as well."""
+    due = {"state": {"$in": ["waiting", "leased"]}, "next_run_at": {"$lte": at}}
+    return reminders.find_one(due, {"next_run_at": 1}, sort=[("next_run_at", 1)])

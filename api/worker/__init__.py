@@ -11,7 +11,9 @@ import structlog
 from flask import Flask
 from pymongo.errors import PyMongoError
 
+from ..metrics import serving
 from ..services import services
+from .backlog import Backlog
 from .relay import work_once
 from .trail import follow
 
@@ -24,14 +26,17 @@ def run(app: Flask) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with app.app_context():
+        here = services()
+        here.metrics.registry.register(Backlog(app))
+        serving.serve(here.metrics.registry, here.settings)
         log.info("worker_started")
         trail = threading.Thread(target=follow, args=(app, stopping), name="trail")
         trail.start()
         while not stopping.is_set():
             if not _round():
-                stopping.wait(services().settings.worker_poll_ms / 1000)
+                stopping.wait(here.settings.worker_poll_ms / 1000)
         trail.join()
-        services().connection.close()
+        here.connection.close()
     log.info("worker_stopped")
 
 

@@ -52,13 +52,19 @@ def _do(entry: Document, lease_id: str) -> bool:
     except Exception as error:  # the outermost edge of one entry: the others go on
         log_of.error("outbox_failed", error=type(error).__name__)
         _put_back(entry, lease_id, type(error).__name__)
+        _count(entry, "failed")
         return False
     if is_more:
         outbox.continue_entry(entry["_id"], lease_id, times.now())
         return True
     outbox.finish_entry(entry["_id"], lease_id, times.now())
     log_of.info("outbox_done")
+    _count(entry, "done")
     return True
+
+
+def _count(entry: Document, outcome: str) -> None:
+    services().metrics.work.labels(entry["kind"] if entry["kind"] in KINDS else "unknown", outcome).inc()
 
 
 def _put_back(entry: Document, lease_id: str, error: str) -> None:

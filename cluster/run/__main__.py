@@ -13,6 +13,7 @@ from ..cli import DEFAULT_DATA, add_shape, add_tls, guarded, port, wishes
 from ..errors import ClusterError
 from ..layout import DataDir
 from ..local import LocalCluster
+from ..nodes.ports import find_block
 from ..nodes.process import process_in
 from ..progress import Progress
 from ..roles import ADMIN, API
@@ -20,6 +21,8 @@ from . import record
 from .services import ADMIN_USERNAME, Services
 
 DEFAULT_PORT = 5000
+# Of the API and the worker: two free ones from here on.
+METRICS_PORTS, FIRST_METRICS_PORT = 2, 9460
 
 EXAMPLE = """\
 example: scripts/run --detach --members 1 --demo
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     require_nothing_runs()
     progress = Progress()
     cluster = LocalCluster.create(args.data, wishes(args), args.cluster_port, tls=args.tls)
-    services = Services(cluster, args.port)
+    services = Services(cluster, args.port, metrics_port=find_block(METRICS_PORTS, FIRST_METRICS_PORT))
     services.require_port()
     with interrupted_by_term():
         try:
@@ -120,6 +123,7 @@ def current(cluster: LocalCluster, services: Services) -> record.Run:
     pids |= {"api": services.api.pid, "worker": services.worker.pid}
     return record.Run(
         api_url=services.url,
+        metrics_urls=services.metrics_urls,
         mongodb_uri=cluster.uri(API, cluster.database),
         cluster_admin_uri=cluster.uri(ADMIN),
         admin_username=ADMIN_USERNAME,
@@ -137,6 +141,7 @@ def summary(cluster: LocalCluster, services: Services, detached: bool) -> str:
 Shardboard is ready.
   API        {services.url}/api/v1
   Swagger    {services.url}/swagger
+  metrics    {" ".join(services.metrics_urls.values())}
   admin      {ADMIN_USERNAME} / {services.admin_password}
   routers    {cluster.cluster.routers_address} ({cluster.router_kind})
   letters    {cluster.data_dir.letters}/ (what people would get by e-mail)

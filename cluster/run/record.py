@@ -11,9 +11,13 @@ RUN_FILE = PACKAGE_ROOT / ".run" / "run.json"
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `router` is `mongos 6.0.5` or `stand-in`; `pids` are by name: `api`, `worker`, `shard-1-a`, ..."""
+    """One run. `router` is `mongos 6.0.5` or `stand-in`; `pids` are by name: `api`, `worker`, `shard-1-a`, ...
+
+    `metrics_urls` are of `api` and `worker`.
+    """
 
     api_url: str
+    metrics_urls: dict[str, str]
     mongodb_uri: str
     cluster_admin_uri: str
     admin_username: str

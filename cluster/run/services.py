@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from ..errors import ClusterError
@@ -32,11 +32,17 @@ GUNICORN = ("-m", "gunicorn", "-c", "api/gunicorn.conf.py", "api:create_app()")
 
 
 class Services:
-    """The API and the worker of one local cluster; the API listens on `port`."""
+    """The API and the worker of one local cluster.
 
-    def __init__(self, cluster: LocalCluster, port: int, extra: Mapping[str, str] | None = None) -> None:
+    The API listens on `port`, its metrics are on `metrics_port` and those of the worker on the next one; 0: nowhere.
+    """
+
+    def __init__(
+        self, cluster: LocalCluster, port: int, extra: Mapping[str, str] | None = None, metrics_port: int = 0
+    ) -> None:
         self._cluster = cluster
         self._port = port
+        self._metrics_ports = {API: metrics_port, WORKER: metrics_port and metrics_port + 1}
         self._extra = dict(extra or {})
         self.api = process_in(cluster.data_dir, "api")
         self.worker = process_in(cluster.data_dir, "worker")
@@ -44,6 +50,12 @@ class Services:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self._port}"
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """Where Prometheus finds the metrics of `api` and `worker`."""
+        ports = {"api": self._metrics_ports[API], "worker": self._metrics_ports[WORKER]}
+        return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in ports.items() if port}
 
     @property
     def admin_password(self) -> str:
@@ -104,6 +116,8 @@ class Services:
             "JWT_KEYS_FILE": self._secret_file("jwt_keys", f"key-1:{self._cluster.secrets.key('jwt')}"),
             "BIND": LOOPBACK,
             "PORT": str(self._port),
+            "METRICS_BIND": LOOPBACK,
+            "METRICS_PORT": str(self._metrics_ports[account]),
             "LETTERS_DIR": str(self._cluster.data_dir.letters),
         }
         inherited = {name: value for name, value in os.environ.items() if f"{name}_FILE" not in settings}
@@ -142,5 +156,5 @@ class Services:
                 return
         except HTTPError as error:
             raise NotReady(f"status {error.code}") from error
-        except (URLError, TimeoutError) as error:
+        except OSError as error:
             raise NotReady(str(error)) from error

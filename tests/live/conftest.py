@@ -109,7 +109,8 @@ def admin_client(cluster: LocalCluster) -> Iterator[MongoClient[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def api(cluster: LocalCluster) -> Iterator[Services]:
     """The API as it is served, by gunicorn, with its worker, ready; `.url` is where."""
-    services = Services(cluster, free_port(), FROM_ONE_ADDRESS)
+    port = free_port(3)
+    services = Services(cluster, port, FROM_ONE_ADDRESS, port + 1)
     try:
         services.create_first_admin()
         services.start_api()

@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
+from api.metrics import Metrics
 from api.passwords import COMMON, Passwords, TooManyHashes, problem_of
 
-CHEAP = Passwords(64, 1, 1, slots=1, wait_ms=50)
+TAKEN = Metrics().hashes
+CHEAP = Passwords(64, 1, 1, slots=1, wait_ms=50, taken=TAKEN)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_a_hash_of_other_parameters_is_outdated() -> None:
     stored = CHEAP.hash("correct horse 7")
 
     assert not CHEAP.is_outdated(stored)
-    assert Passwords(128, 1, 1, 1, 0).is_outdated(stored)
+    assert Passwords(128, 1, 1, 1, 0, TAKEN).is_outdated(stored)
 
 
 def test_more_hashes_than_slots_are_refused() -> None:
@@ -69,7 +71,7 @@ def test_more_hashes_than_slots_are_refused() -> None:
 
 def test_hashes_are_made_in_as_many_threads_as_there_are_slots() -> None:
     """Each thread that has hashed keeps the memory of one: request threads must not."""
-    hasher, names = Passwords(64, 1, 1, slots=2, wait_ms=1000), set()
+    hasher, names = Passwords(64, 1, 1, slots=2, wait_ms=1000, taken=TAKEN), set()
     work = lambda: names.add(threading.current_thread().name)  # noqa: E731
     callers = [threading.Thread(target=hasher._in_slot, args=(work,)) for _ in range(8)]
     for caller in callers:

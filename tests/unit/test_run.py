@@ -23,6 +23,7 @@ from cluster.wait import wait_while
 
 RUN = record.Run(
     api_url="http://127.0.0.1:5000",
+    metrics_urls={"api": "http://127.0.0.1:9460/metrics"},
     mongodb_uri="mongodb://shardboard_api:pw@127.0.0.1:27017/shardboard",
     cluster_admin_uri="mongodb://shardboard_admin:pw@127.0.0.1:27017/",
     admin_username="admin",
@@ -33,6 +34,7 @@ RUN = record.Run(
 )
 KEYS = {
     "api_url",
+    "metrics_urls",
     "mongodb_uri",
     "cluster_admin_uri",
     "admin_username",
