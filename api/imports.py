@@ -45,7 +45,7 @@ def start(caller: Principal, data: bytes, path: str) -> Response:
         Problem: 400 or 422, the file as a whole cannot be imported; 429, the caller has too many; 503, the process has.
     """
     if not _SLOTS.acquire(blocking=False):
-        raise unavailable("Too many files are being looked through.")
+        raise unavailable("imports", "Too many files are being looked through.")
     try:
         return _start(caller, data, path)
     finally:
