@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made of what the routes declare: every route, parameter, answer and problem."""
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,9 +22,9 @@ TITLE = "Shardboard"
 VERSION = "0.1.0"
 DESCRIPTION = """\
 A data API for dashboards in front of a sharded MongoDB cluster. Register, log in, and send the access token as
-`Authorization: Bearer ...`. Every error is an `application/problem+json` document with a `code`. Writes of one item
-need its `ETag` as `If-Match`. A write that answers 504 may have been made: repeat it with the same
-`Idempotency-Key`."""
+`Authorization: Bearer ...`; in Swagger UI, `POST /api/v1/auth/login` does that by itself. Every error is an
+`application/problem+json` document with a `code`. Writes of one item need its `ETag` as `If-Match`. A write that
+answers 504 may have been made: repeat it with the same `Idempotency-Key`."""
 
 
 def _name_of(schema: Any) -> str:
@@ -51,9 +52,25 @@ def document(app: Flask) -> dict[str, Any]:
     for code, kind in KINDS.items():
         del kind
         spec.components.response(code, _problem(code))
+    for name, description in _tags(app).items():
+        spec.tag({"name": name, "description": description})
     for path, operations in _paths(app).items():
         spec.path(path, operations=operations)
     return spec.to_dict()
+
+
+def _tags(app: Flask) -> dict[str, str]:
+    """What each group of routes is about, as the first line of its module says; the older paths last."""
+    found: dict[str, str] = {}
+    views = {_tag_of(rule): app.view_functions[rule.endpoint] for rule, *_ in _routes(app)}
+    for tag in (*(name for name in app.blueprints if name in views), *views):
+        module = app.blueprints[tag].import_name if tag in app.blueprints else views[tag].__module__
+        found.setdefault(tag, (sys.modules[module].__doc__ or "").partition("\n")[0])
+    return dict(sorted(found.items(), key=lambda tag: tag[0] == "aliases"))
+
+
+def _tag_of(rule: Rule) -> str:
+    return rule.endpoint.partition(".")[0]
 
 
 def _problem(code: str) -> dict[str, Any]:
@@ -80,8 +97,7 @@ def _routes(app: Flask) -> Iterator[tuple[Rule, str, Endpoint, str]]:
 
 
 def _operation(rule: Rule, method: str, contract: Endpoint, name: str) -> dict[str, Any]:
-    tag = rule.endpoint.partition(".")[0]
-    operation: dict[str, Any] = {"operationId": name, "summary": contract.summary, "tags": [tag]}
+    operation: dict[str, Any] = {"operationId": name, "summary": contract.summary, "tags": [_tag_of(rule)]}
     if contract.deprecated:
         operation["deprecated"] = True
     parameters = _parameters(rule, method, contract)
@@ -117,10 +133,18 @@ def _request_body(contract: Endpoint) -> dict[str, Any]:
     if contract.file:
         shown = {"schema": {"type": "string"}, "example": contract.file.example}
         return {"required": True, "content": {contract.file.media: shown}}
-    content: dict[str, Any] = {"schema": contract.body}
-    if contract.example is not None:
-        content["example"] = dict(contract.example)
-    return {"required": True, "content": {"application/json": content}}
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": contract.body, "example": example_of(contract)}},
+    }
+
+
+def example_of(contract: Endpoint) -> dict[str, Any]:
+    """A body that is taken: the contract's, or one made of its fields' examples."""
+    if contract.example is not None or contract.body is None:
+        return dict(contract.example or {})
+    fields_of = contract.body().fields
+    return {name: each.metadata["example"] for name, each in fields_of.items() if "example" in each.metadata}
 
 
 def _answers(contract: Endpoint) -> dict[str, Any]:

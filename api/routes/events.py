@@ -1,4 +1,4 @@
-"""Events."""
+"""Events: what takes place, when and where."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Tasks."""
+"""Tasks: lists, searches, exports, and writes, one by one or many at once."""
 
 from functools import partial
 from typing import Any

@@ -185,7 +185,7 @@ class Login(Strict):
 
 
 class Refresh(Strict):
-    refresh_token = Text(256, 1, required=True)
+    refresh_token = Text(256, 1, required=True, metadata={"example": "the refresh_token of your login"})
 
 
 class TokenPair(Shown):

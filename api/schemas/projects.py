@@ -50,7 +50,10 @@ class Project(Shown):
 
 
 class ProjectOwner(Strict):
-    user_id = Id(required=True, metadata={"description": "The member who becomes the owner."})
+    user_id = Id(
+        required=True,
+        metadata={"description": "The member who becomes the owner.", "example": "0123456789abcdef01234567"},
+    )
 
 
 class ProjectDeletion(Strict):
