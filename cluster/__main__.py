@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .cli import guarded
-from .commands import declared, local, migrate, show, users
+from .commands import declared, local, migrate, people, show, users
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its options, its help and an example."""
     root = argparse.ArgumentParser(prog="scripts/cluster", description="Brings up, shows and stops a sharded cluster.")
     commands = root.add_subparsers(dest="command", required=True, metavar="CMD")
-    for module in (local, declared, show, migrate, users):
+    for module in (local, declared, show, migrate, users, people):
         module.add(commands)
     return root
 

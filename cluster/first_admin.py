@@ -1,0 +1,75 @@
+"""The first administrator of the API in a cluster: made by the API's own command, as the API's own database user."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+
+from .connections import account_login, uri
+from .errors import ClusterError
+from .layout import PACKAGE_ROOT, write_private
+from .roles import API
+from .target import Target
+
+# One hash and one transaction; an election may come in between.
+TIMEOUT_S = 120
+
+
+def make_first_admin(target: Target, username: str, email: str | None, password: str | None) -> str:
+    """Makes an administrator unless there is one of that name; says what was done, and the password if it chose one.
+
+    Raises:
+        ClusterError: the API's login is not here, the name is somebody's, or the password is refused.
+    """
+    if not (target.secrets.directory / f"{API.name}.password").exists():
+        raise ClusterError(
+            f"{target.secrets.directory} holds no login of the API: name the right one with --secrets, "
+            "or run `scripts/cluster init` first."
+        )
+    argv = [sys.executable, "-m", "api", "first-admin", "--username", username]
+    argv += ["--email", email] if email else []
+    argv += ["--password-stdin"] if password else []
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MONGODB_")}
+    environ.pop("FIRST_ADMIN_PASSWORD", None)
+    environ |= {"MONGODB_DB": target.database, "MONGODB_URI_FILE": _uri_file(target), "PYTHONUNBUFFERED": "1"}
+    # It signs nothing; the API wants a key to start.
+    environ |= {"JWT_KEYS": f"none:{secrets.token_hex(32)}"}
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=PACKAGE_ROOT,
+            env=environ,
+            input=f"{password or ''}\n",
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"The API's command did not end in {TIMEOUT_S} s: see `scripts/cluster status`.") from error
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise ClusterError(f"No administrator was made: {said.removeprefix('api: ')}")
+    return done.stdout.strip()
+
+
+def _uri_file(target: Target) -> str:
+    """A private file with the API's connection string: arguments and environments can be read by others."""
+    path = target.secrets.directory / f"{API.name}.uri"
+    write_private(path, _uri(target) + "\n")
+    return str(path)
+
+
+def _uri(target: Target) -> str:
+    login = account_login(target.secrets, API)
+    if target.cluster is not None:
+        return uri(target.cluster.routers_address, login, target.database)
+    # The administrator's own connection string, as the API: its addresses and its options stay.
+    given = re.sub(
+        r"^(mongodb(?:\+srv)?://)(?:[^@/]*@)?", rf"\g<1>{login.username}:{login.password}@", target.uri or ""
+    )
+    if "authSource=" in given:
+        return given
+    separator = "&" if "?" in given else "?" if given.count("/") > 2 else "/?"
+    return f"{given}{separator}authSource={login.source}"
