@@ -1,15 +1,14 @@
 """Least privilege, tried: what the API's and the worker's database users may not do is refused by the servers."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from cluster.collections import COLLECTIONS
 from cluster.local import LocalCluster
 from cluster.roles import MONITOR, WORKER
 
@@ -36,7 +35,48 @@ FORBIDDEN: dict[str, Callable[[Db], object]] = {
             [{"$lookup": {"from": "intruder", "localField": "_id", "foreignField": "_id", "as": "x"}}]
         )
     ),
+    "write with $out elsewhere": lambda db: list(db["tasks"].aggregate([{"$out": {"db": "other", "coll": "tasks"}}])),
+    "write with $merge elsewhere": lambda db: list(
+        db["tasks"].aggregate([{"$merge": {"into": {"db": "other", "coll": "tasks"}}}])
+    ),
+    "write the audit trail with $merge": lambda db: list(db["tasks"].aggregate([{"$merge": "audit"}])),
+    "write the audit trail with $out": lambda db: list(db["tasks"].aggregate([{"$out": "audit"}])),
+    "write the history of migrations with $merge": lambda db: list(db["tasks"].aggregate([{"$merge": "migrations"}])),
+    "write a user into the database's own": lambda db: db.client["admin"]["system.users"].insert_one({"_id": "x"}),
+    "write the routing metadata": lambda db: db.client["config"]["settings"].update_one(
+        {"_id": "balancer"}, {"$set": {"stopped": True}}
+    ),
+    "rename a collection": lambda db: db.client.admin.command("renameCollection", f"{db.name}.tasks", to="x.tasks"),
+    "drop the database": lambda db: db.client.drop_database(db.name),
+    "make a view": lambda db: db.command("create", "seen", viewOn="users", pipeline=[]),
+    "list the collections": lambda db: db.command("listCollections"),
+    "see the operations of others": lambda db: list(db.client.admin.aggregate([{"$currentOp": {"allUsers": True}}])),
+    "see operations": lambda db: db.client.admin.command("currentOp"),
+    "kill an operation": lambda db: db.client.admin.command("killOp", op="shard-1:1"),
+    "kill everybody's sessions": lambda db: db.client.admin.command("killAllSessions", []),
+    "change a parameter": lambda db: db.client.admin.command("setParameter", logLevel=1),
+    "read the parameters": lambda db: db.client.admin.command("getParameter", "*"),
+    "read the command line": lambda db: db.client.admin.command("getCmdLineOpts"),
+    "read the log": lambda db: db.client.admin.command("getLog", "global"),
+    "read the server's state": lambda db: db.client.admin.command("serverStatus"),
     "list the shards": lambda db: db.client.admin.command("listShards"),
+    "add a shard": lambda db: db.client.admin.command("addShard", "shard-9/127.0.0.1:9"),
+    "remove a shard": lambda db: db.client.admin.command("removeShard", "shard-1"),
+    "stop the balancer": lambda db: db.client.admin.command("balancerStop"),
+    "shard a collection": lambda db: db.client.admin.command("shardCollection", f"{db.name}.x", key={"_id": "hashed"}),
+    "split a range": lambda db: db.client.admin.command("split", f"{db.name}.users", middle={"_id": 1}),
+    "change the default concern": lambda db: db.client.admin.command(
+        "setDefaultRWConcern", 1, defaultWriteConcern={"w": 1}
+    ),
+    "see another user": lambda db: db.client.admin.command("usersInfo", "shardboard_admin_a"),
+    "change a password": lambda db: db.client.admin.command("updateUser", "shardboard_admin_a", pwd="intruder"),
+    "become root": lambda db: db.client.admin.command(
+        "grantRolesToUser", "shardboard_api_a", roles=[{"role": "root", "db": "admin"}]
+    ),
+    "widen its own role": lambda db: db.client.admin.command(
+        "grantRolesToRole", "shardboard_api", roles=[{"role": "root", "db": "admin"}]
+    ),
+    "drop a user": lambda db: db.client.admin.command("dropUser", "shardboard_monitor_a"),
     "create a user": lambda db: db.client.admin.command("createUser", "intruder", pwd="intruder", roles=["root"]),
     "change the audit trail": lambda db: db["audit"].update_one({"_id": 1}, {"$set": {"action": "x"}}),
     "replace in the audit trail": lambda db: db["audit"].find_one_and_replace({"_id": 1}, {"action": "x"}),
@@ -50,6 +90,27 @@ FORBIDDEN: dict[str, Callable[[Db], object]] = {
     "rename the audit trail": lambda db: db.client.admin.command("renameCollection", f"{db.name}.audit", to="a.b"),
     "note a migration": lambda db: db["migrations"].insert_one({"_id": 1}),
 }
+
+
+# What clusterMonitor and reading `config` are for.
+SEEN_BY_THE_MONITOR = (
+    "read the routing metadata",
+    "list the collections",
+    "see the operations of others",
+    "see operations",
+    "read the parameters",
+    "read the command line",
+    "read the log",
+    "read the server's state",
+    "list the shards",
+)
+
+
+@pytest.fixture(scope="module")
+def monitor_db(cluster: LocalCluster) -> Iterator[Db]:
+    """The application's database as the monitor's user."""
+    with MongoClient[dict[str, Any]](cluster.uri(MONITOR)) as opened:
+        yield opened[cluster.database]
 
 
 @pytest.fixture(scope="module")
@@ -90,26 +151,35 @@ def test_the_worker_may_not(worker_db: Db, deed: str) -> None:
     assert refused.value.code == UNAUTHORIZED
 
 
-def test_the_monitor_reads_no_document(cluster: LocalCluster) -> None:
-    """It sees states and sizes only."""
-    with (
-        MongoClient[dict[str, Any]](cluster.uri(MONITOR)) as client,
-        pytest.raises(OperationFailure) as refused,
-    ):
-        client[cluster.database]["users"].find_one()
+@pytest.mark.parametrize("deed", deeds(*SEEN_BY_THE_MONITOR))
+def test_the_monitor_may_not(monitor_db: Db, deed: str) -> None:
+    """It sees states, sizes and names, no document of the application, and changes nothing."""
+    with pytest.raises(OperationFailure) as refused:
+        FORBIDDEN[deed](monitor_db)
 
     assert refused.value.code == UNAUTHORIZED
 
 
-def test_javascript_is_off(db: Db) -> None:
-    """`$where` and `$function` run nowhere: every node is started without a scripting engine."""
-    # A document, because a shard that has nothing to look at evaluates nothing.
-    key = {"_id": f"test:{ObjectId()}"}
-    db["user_claims"].insert_one({**key, "user_id": ObjectId(), "created_at": datetime.now(UTC)})
-    for query in ({"$where": "true"}, {"$expr": {"$function": {"body": "f", "args": [], "lang": "js"}}}):
-        with pytest.raises(OperationFailure):
-            db["user_claims"].find_one({**key, **query})
-    db["user_claims"].delete_one(key)
+@pytest.mark.parametrize("name", [collection.name for collection in COLLECTIONS])
+def test_the_monitor_reads_and_writes_no_document(monitor_db: Db, name: str) -> None:
+    """Of any collection."""
+    for deed in (monitor_db[name].find_one, lambda: monitor_db[name].insert_one({"_id": 1})):
+        with pytest.raises(OperationFailure) as refused:
+            deed()
+        assert refused.value.code == UNAUTHORIZED
+
+
+def test_no_member_lets_the_first_comer_in(small_cluster: LocalCluster) -> None:
+    """Before a user exists, a caller from the same machine could make one: the exception for localhost is off."""
+    for node in small_cluster.cluster.members:
+        small_cluster.nodes.start(node)
+        with MongoClient[dict[str, Any]](node.host, node.port, directConnection=True) as stranger:
+            with pytest.raises(OperationFailure) as refused:
+                stranger.admin.command("createUser", "intruder", pwd="intruder", roles=["root"])
+            assert refused.value.code == UNAUTHORIZED
+            with pytest.raises(OperationFailure) as refused:
+                stranger.admin.command("replSetInitiate")
+            assert refused.value.code == UNAUTHORIZED
 
 
 def test_a_wrong_password_is_refused(cluster: LocalCluster) -> None:
