@@ -6,6 +6,7 @@ caller's own tasks only.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from .errors import invalid
 from .lists import Count, Listing
 from .paging import Clauses, Read, Sort, chosen_sort
 from .schemas.filters import any_of, asked_fields, clauses
-from .schemas.search import clause_of
+from .schemas.search import clause_of, residual
 from .schemas.tasks import TASK_FILTERS, TASK_SEARCH
 from .store import projects, tasks
 
@@ -41,13 +42,18 @@ def plan(caller: Principal, query: Mapping[str, Any]) -> Listing:
 
 
 def search(caller: Principal, body: Mapping[str, Any]) -> Listing:
-    """The list of those of the caller's own tasks that meet the rules of a search: at most those are read.
+    """The list of those tasks of a scope that meet the rules of a search: at most the tasks of that scope are read.
 
     Raises:
-        Problem: 422 that names the rule which is wrong.
+        Problem: 422 that names the rule which is wrong, or a sort that no index serves.
     """
-    clause = clause_of(TASK_SEARCH, body["filters"])
-    return listing(caller, "mine", caller.user_id, [clause], chosen_sort(body, BY_ID), ())
+    clause, (scope, of) = residual(clause_of(TASK_SEARCH, body["filters"])), _scope(caller, body)
+    sort = chosen_sort(body, _default_sort(scope, set()))
+    _require_index(scope, sort, set())
+    found = listing(caller, scope, of, [clause], sort, ())
+    if scope != "mine":
+        return found
+    return replace(found, read=partial(tasks.search_tasks_of_owner, of, sort.field))
 
 
 def listing(

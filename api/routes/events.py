@@ -1,40 +1,19 @@
 """Events: what takes place, when and where."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
 
-from .. import expand, lists, owned
-from ..auth import Principal, require_admin
+from .. import event_lists, expand, lists, owned
+from ..auth import Principal
 from ..endpoint import Endpoint, Kind, endpoint
-from ..errors import invalid
-from ..lists import Count
-from ..paging import Read, Sort, chosen_sort
 from ..resources import EVENTS
 from ..schemas import events as shapes
-from ..schemas.filters import clauses
 from ..schemas.lists import page_of
-from ..store import events
 from .owned import add_routes
 
 blueprint = Blueprint("events", __name__)
-
-NEWEST_FIRST, BY_START = Sort("_id", descending=True), Sort("starts_at")
-
-
-def _mine(caller: Principal) -> tuple[Read, Count]:
-    owner_id = caller.user_id
-    return partial(events.list_events_of_owner, owner_id), partial(events.count_events_of_owner, owner_id)
-
-
-def _all(caller: Principal) -> tuple[Read, Count]:
-    require_admin(caller)
-    return events.list_all_events, events.count_all_events
-
-
-READERS: dict[str, Callable[[Principal], tuple[Read, Count]]] = {"mine": _mine, "all": _all}
 
 
 @blueprint.get("/events")
@@ -51,16 +30,23 @@ def list_events(caller: Principal, query: dict[str, Any]) -> Response:
     names = expand.for_caller(EVENTS.expansions, caller)
     if "id" in query:
         return lists.answer_by_id(query, partial(owned.find_items, EVENTS, caller), EVENTS.dump, names)
-    scope, wanted = query["scope"], clauses(shapes.EVENT_FILTERS, query)
-    read, count = READERS[scope](caller)
-    sort = chosen_sort(query, NEWEST_FIRST if scope == "mine" and not wanted else BY_START)
-    # Only the owner's index and the one on starts_at have an order that a page can begin in.
-    if sort.field == "_id" and (wanted or scope == "all"):
-        raise invalid("/sort", "Events of scope all, or filtered by starts_at, are sorted by starts_at.")
-    binding = f"events {scope} {caller.user_id} {sort.name} {wanted}"
-    estimate = events.estimate_events if scope == "all" and not wanted else None
-    listing = lists.Listing("events", read, count, wanted, sort, binding, estimate=estimate)
-    return lists.answer(listing, query, EVENTS.dump, names)
+    return lists.answer(event_lists.plan(caller, query), query, EVENTS.dump, names)
+
+
+@blueprint.post("/events/search")
+@endpoint(
+    Endpoint(
+        "Search the caller's events",
+        kind=Kind.LIST,
+        body=shapes.EventSearch,
+        answers={200: page_of(shapes.Event)},
+        problems=("invalid_cursor",),
+        example={"filters": shapes.SEARCH_EXAMPLE, "sort": "starts_at", "limit": 10},
+    )
+)
+def search_events(caller: Principal, body: dict[str, Any]) -> Response:
+    names = expand.for_caller(EVENTS.expansions, caller)
+    return lists.answer(event_lists.search(caller, body), body, EVENTS.dump, names)
 
 
 add_routes(blueprint, EVENTS)

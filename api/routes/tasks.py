@@ -53,7 +53,7 @@ def export_tasks(caller: Principal, query: dict[str, Any]) -> Response:
 @blueprint.post("/tasks/search")
 @endpoint(
     Endpoint(
-        "Search the caller's tasks",
+        "Search tasks: the caller's own, those assigned to them, or a project's",
         kind=Kind.LIST,
         body=shapes.TaskSearch,
         answers={200: page_of(shapes.Task)},
@@ -62,7 +62,8 @@ def export_tasks(caller: Principal, query: dict[str, Any]) -> Response:
     )
 )
 def search_tasks(caller: Principal, body: dict[str, Any]) -> Response:
-    return lists.answer(task_lists.search(caller, body), body, TASKS.dump)
+    names = expand.for_caller(TASKS.expansions, caller)
+    return lists.answer(task_lists.search(caller, body), body, TASKS.dump, names)
 
 
 @blueprint.post("/tasks/bulk")

@@ -6,6 +6,7 @@ from .base import Shown, Strict
 from .fields import Choice, Expanded, Id, Instant, Int, OwnedId, PublicId, Text
 from .filters import Filter, id_parameter, page_parameters, query_schema
 from .names import PersonName
+from .search import RANGE, TEXT, Searchable, search_schema
 
 STARTS_AT, ENDS_AT = {"example": "2030-12-31T20:00:00Z"}, {"example": "2030-12-31T23:00:00Z"}
 VENUE, ADDRESS = {"example": "Event Venue"}, {"example": "Event Address"}
@@ -47,12 +48,41 @@ class Event(Shown):
     owner = Expanded(PersonName)
 
 
+# What rules of a search may name. They look through the caller's own events, so no index has to serve each.
+EVENT_SEARCH = {
+    "title": Searchable(Text(200), TEXT),
+    "venue": Searchable(Text(200), TEXT),
+    "address": Searchable(Text(500), TEXT),
+    "starts_at": Searchable(Instant(), RANGE),
+    "ends_at": Searchable(Instant(), (*RANGE, "exists")),
+    "created_at": Searchable(Instant(), RANGE),
+    "updated_at": Searchable(Instant(), RANGE),
+}
+
+SEARCH_EXAMPLE = {
+    "condition": "AND",
+    "rules": [
+        {"field": "starts_at", "operator": "gte", "value": "2030-12-01T00:00:00Z"},
+        {
+            "condition": "OR",
+            "rules": [
+                {"field": "venue", "operator": "like", "value": "hall"},
+                {"field": "title", "operator": "like", "value": "party"},
+            ],
+        },
+    ],
+}
+
+EVENT_SORTS = ("id", "starts_at")
+
+EventSearch = search_schema("EventSearch", Event, EVENT_SORTS, SEARCH_EXAMPLE, {})
+
 EVENT_FILTERS = (Filter("starts_at", lambda: Instant(), ("gt", "gte", "lt", "lte")),)
 
 EventQuery = query_schema(
     "EventQuery",
     EVENT_FILTERS,
-    ("id", "starts_at"),
+    EVENT_SORTS,
     {
         "scope": Choice(
             "mine",

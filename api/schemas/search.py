@@ -4,15 +4,16 @@
 The check walks the groups without recursion and counts, so neither depth nor number can be used against it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 
 from ..errors import Problem, invalid
-from .fields import Text
-from .filters import MAX_LIKE, RANGES, Clause, contains
+from .base import Strict, own_fields
+from .fields import Choice, Int, ShortList, Text
+from .filters import COUNTS, DEFAULT_LIMIT, MAX_LIKE, MAX_LIMIT, MAX_OFFSET, RANGES, Clause, contains
 
 MAX_DEPTH = 3
 MAX_RULES = 30
@@ -20,6 +21,11 @@ MAX_VALUES = 100
 
 JOINS = {"AND": "$and", "OR": "$or"}
 OPERATORS = ("eq", "neq", "in", *RANGES, "like", "exists")
+
+# The operators of a text, of what is compared, and of a person or project.
+TEXT = ("eq", "neq", "in", "like")
+RANGE = ("eq", "gt", "gte", "lt", "lte")
+REFERENCE = ("eq", "neq", "in", "exists")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,36 @@ class Searchable:
     operators: tuple[str, ...]
 
 
+def search_schema(
+    name: str,
+    item: type[Schema],
+    sorts: Sequence[str],
+    example: Mapping[str, Any],
+    extra: Mapping[str, fields.Field],
+) -> type[Schema]:
+    """The body of a search: groups of rules, nested up to 3 deep, 30 rules in all; and which page of what they find."""
+    shown = list(own_fields(item))
+    added = [each for each in item().fields if each not in shown]
+    filters = {
+        "type": "object",
+        "description": "`{condition: AND|OR, rules: [{field, operator, value} or a group]}`",
+        "example": example,
+    }
+    body: dict[str, fields.Field] = {
+        "filters": fields.Raw(required=True, metadata=filters),
+        **extra,
+        "sort": Choice(*(sign + sort for sort in sorts for sign in ("", "-"))),
+        "limit": Int(1, MAX_LIMIT, load_default=DEFAULT_LIMIT),
+        "cursor": Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."}),
+        "offset": Int(0, MAX_OFFSET),
+        "count": Choice(*COUNTS),
+        "fields": ShortList(Choice(*shown), len(shown)),
+        "expand": ShortList(Choice(*added), len(added)),
+    }
+    made: type[Schema] = Strict.from_dict(body, name=name)
+    return made
+
+
 def clause_of(searchable: Mapping[str, Searchable], tree: Any, pointer: str = "/filters") -> Clause:
     """The filter that `tree` means.
 
@@ -38,6 +74,15 @@ def clause_of(searchable: Mapping[str, Searchable], tree: Any, pointer: str = "/
     """
     _check_shape(tree, pointer)
     return _group(searchable, tree, pointer)
+
+
+def residual(clause: Clause) -> Clause:
+    """`clause`, so that it is no bound of an index scan: whatever it says, a list keeps the order of its index.
+
+    Values of the sort's own field (`priority` 1 or 5) would become points, which a server sorts in memory: see
+    `paging`. It takes no bounds from an alternative that no index serves: no document is without a version.
+    """
+    return {"$or": [clause, {"version": None}]}
 
 
 def _check_shape(tree: Any, pointer: str) -> None:

@@ -23,9 +23,9 @@ from .fields import (
     ShortList,
     Text,
 )
-from .filters import DEFAULT_LIMIT, MAX_LIMIT, Filter, id_parameter, page_parameters, query_schema
+from .filters import Filter, id_parameter, page_parameters, query_schema
 from .names import PersonName, ProjectName
-from .search import Searchable
+from .search import RANGE, REFERENCE, TEXT, Searchable, search_schema
 
 TITLE = {"example": "Write the report"}
 DUE_AT = {"example": "2030-01-31T17:00:00Z"}
@@ -133,23 +133,19 @@ TaskExportQuery = query_schema(
     is_paged=False,
 )
 
-_TEXT = ("eq", "neq", "in", "like")
-_RANGE = ("eq", "gt", "gte", "lt", "lte")
-_PERSON = ("eq", "neq", "in", "exists")
-
-# What rules of a search may name. They look through the caller's own tasks, so no index has to serve each.
+# What rules of a search may name. They look through the tasks of one scope, so no index has to serve each.
 TASK_SEARCH = {
-    "title": Searchable(Text(200, 1), _TEXT),
+    "title": Searchable(Text(200, 1), TEXT),
     "description": Searchable(Text(10_000), ("like",)),
     "status": Searchable(Choice(*TASK_STATUSES), ("eq", "neq", "in")),
-    "priority": Searchable(Int(1, 5), ("neq", "in", *_RANGE)),
-    "due_at": Searchable(Instant(), (*_RANGE, "exists")),
-    "created_at": Searchable(Instant(), _RANGE),
-    "updated_at": Searchable(Instant(), _RANGE),
-    "completed_at": Searchable(Instant(), (*_RANGE, "exists")),
-    "assignee_id": Searchable(Id(), _PERSON),
-    "project_id": Searchable(Id(), _PERSON),
-    "tags": Searchable(Text(50, 1), _TEXT),
+    "priority": Searchable(Int(1, 5), ("neq", "in", *RANGE)),
+    "due_at": Searchable(Instant(), (*RANGE, "exists")),
+    "created_at": Searchable(Instant(), RANGE),
+    "updated_at": Searchable(Instant(), RANGE),
+    "completed_at": Searchable(Instant(), (*RANGE, "exists")),
+    "assignee_id": Searchable(Id(), REFERENCE),
+    "project_id": Searchable(Id(), REFERENCE),
+    "tags": Searchable(Text(50, 1), TEXT),
 }
 
 FILTERS_EXAMPLE = {
@@ -167,21 +163,21 @@ FILTERS_EXAMPLE = {
 }
 
 
-class TaskSearch(Strict):
-    """Groups of rules, nested up to 3 deep, 30 rules in all."""
-
-    filters = fields.Raw(
-        required=True,
-        metadata={
-            "type": "object",
-            "description": "`{condition: AND|OR, rules: [{field, operator, value} or a group]}`",
-            "example": FILTERS_EXAMPLE,
-        },
-    )
-    sort = Choice(*(sign + sort for sort in TASK_SORTS for sign in ("", "-")))
-    limit = Int(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
-    cursor = Text(1000, 1, metadata={"description": "`pagination.next_cursor` of the page before."})
-
+TaskSearch = search_schema(
+    "TaskSearch",
+    Task,
+    TASK_SORTS,
+    FILTERS_EXAMPLE,
+    {
+        "scope": Choice(
+            "mine",
+            "assigned",
+            "project",
+            metadata={"description": "Look through tasks of the caller (default), to them, or of `project_id`."},
+        ),
+        "project_id": TASK_SCOPE["project_id"],
+    },
+)
 
 MAX_OPERATIONS = 100
 

@@ -14,6 +14,9 @@ Condition = Mapping[str, Any]
 # Owner and id, the shard key.
 Key = tuple[ObjectId, ObjectId]
 Sort = Sequence[tuple[str, int]]
+Keys = Sequence[tuple[str, int | str]]
+# The index of the shard key: an owner's items in the order of their ids.
+BY_OWNER: Keys = [("owner_id", "hashed"), ("_id", 1)]
 
 # What the audit entry of a deletion needs to know of an owned item.
 TOLD_OF_DELETIONS = {"owner_id": 1, "assignee_id": 1, "project_id": 1, "version": 1}

@@ -165,6 +165,20 @@ def test_a_list_reads_no_more_than_it_shows(crowd: Crowd, path: str) -> None:
     assert not wrong, f"{len(wrong)} of them, such as {wrong[:5]}"
 
 
+@pytest.mark.parametrize("sort", ["id", "-id", "starts_at", "-starts_at"])
+def test_a_search_of_events_sorts_nothing(crowd: Crowd, sort: str) -> None:
+    """It reads the caller's own at most, in their order."""
+    rules = [
+        {"field": "title", "operator": "like", "value": "x"},
+        {"field": "starts_at", "operator": "gte", "value": MIDDAY},
+        {"field": "ends_at", "operator": "exists", "value": False},
+    ]
+    for found, condition in product((rules[:1], rules[1:2], rules[2:], rules), ("AND", "OR")):
+        body = {"filters": {"condition": condition, "rules": found}, "sort": sort, "limit": LIMIT}
+        assert crowd.owner.call("POST", "/events/search", body).status_code == 200
+        assert faults(crowd.db, crowd.owner.named("events.search_events_of_owner"), MANY) == [], body
+
+
 @pytest.mark.parametrize("sort", ["-id", "starts_at"])
 def test_page_10_000_costs_what_page_1_costs(crowd: Crowd, sort: str) -> None:
     """In index keys, one event a page; by offset it costs all that is passed over."""

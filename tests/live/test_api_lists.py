@@ -153,11 +153,11 @@ def cursors(caller: Door, query: Mapping[str, Any]) -> Iterator[str | None]:
         cursor = pagination["next_cursor"]
 
 
-def faults(db: Database[dict[str, Any]], command: Mapping[str, Any]) -> list[str]:
-    """What is wrong with how a command is carried out, shard by shard."""
+def faults(db: Database[dict[str, Any]], command: Mapping[str, Any], documents: int = LIMIT) -> list[str]:
+    """What is wrong with how a command is carried out, shard by shard, that may look at so many documents."""
     plain = {name: value for name, value in command.items() if name not in NOT_EXPLAINED}
     explained = db.command("explain", plain, verbosity="executionStats")
-    most = 3 * (LIMIT + command.get("skip", 0)) + branches(command["filter"])
+    most = 3 * (documents + command.get("skip", 0)) + branches(command["filter"])
     found = []
     for shard in explained["executionStats"]["executionStages"]["shards"]:
         if "SORT" in stages(shard["executionStages"]):
@@ -203,6 +203,40 @@ def test_a_text_is_looked_for_among_ones_own_tasks(heavy: Heavy) -> None:
     for text in (".*", "Task.7", "^Task", "$", "a{1,99999}", "(a+)+$", "\\"):
         assert heavy.owner.call("GET", "/tasks", title__like=text).get_json()["data"] == [], text
     assert_problem(heavy.boss.call("GET", "/tasks", title__like="x", scope="all"), 422)
+
+
+SEARCHES: tuple[dict[str, Any], ...] = (
+    {"field": "title", "operator": "like", "value": "TASK 77"},
+    {"field": "status", "operator": "eq", "value": "cancelled"},
+    {"field": "status", "operator": "in", "value": ["done", "pending"]},
+    {"field": "priority", "operator": "in", "value": [1, 5]},
+    {"field": "priority", "operator": "eq", "value": 2},
+    {"field": "priority", "operator": "neq", "value": 3},
+    {"field": "due_at", "operator": "eq", "value": MIDDAY},
+    {"field": "due_at", "operator": "gte", "value": MIDDAY},
+    {"field": "due_at", "operator": "exists", "value": False},
+    {"field": "assignee_id", "operator": "exists", "value": True},
+    {"field": "tags", "operator": "eq", "value": "x"},
+)
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "due_at", "-due_at", "priority", "-priority"])
+@pytest.mark.parametrize("condition", ["AND", "OR"])
+def test_a_search_reads_ones_own_tasks_at_most(heavy: Heavy, sort: str, condition: str) -> None:
+    """Each once at most and in order, so that nothing is sorted: every rule alone, and with the next one."""
+    too_much: list[Any] = []
+    for scope in ("mine", "assigned") if sort.lstrip("-") == "due_at" else ("mine",):
+        for first, second in zip(SEARCHES, (*SEARCHES[1:], SEARCHES[0]), strict=True):
+            filters = {"condition": condition, "rules": [first, {"condition": "AND", "rules": [second]}]}
+            for rules in ({"condition": condition, "rules": [first]}, filters):
+                body = {"filters": rules, "sort": sort, "limit": LIMIT, "scope": scope}
+                answer = heavy.owner.call("POST", "/tasks/search", body)
+                assert answer.status_code == 200, answer.text
+                comments = ("tasks.search_tasks_of_owner", "tasks.list_tasks_of_assignee")
+                named = [each for each in heavy.owner.recorder.commands if each["comment"] in comments]
+                assert named
+                too_much += [(body, why) for each in named for why in faults(heavy.db, each, HEAVY + OTHERS)]
+    assert not too_much, f"{len(too_much)} of them, such as {too_much[:5]}"
 
 
 @pytest.fixture(scope="module")
