@@ -162,16 +162,27 @@ def delete(caller: Principal, project_id: ObjectId, tasks_become: str | None, ve
         _require_owner(caller, unless_stale(seen(caller, project_id), versions))
         raise Problem("project_has_tasks", "Finish them, or say ?tasks=detach or ?tasks=delete.")
 
+    conditions = [access.changes_project(caller), at_versions(versions)]
+    author = {"actor_id": caller.user_id, "request_id": g.get("request_id")}
+    if hide(project_id, conditions, tasks_become or "detach", author) is None:
+        raise missed(seen(caller, project_id), versions)
+
+
+def hide(
+    project_id: ObjectId, conditions: Sequence[Document], tasks_become: str, author: Mapping[str, Any]
+) -> Document | None:
+    """The project, seen by nobody any more, its end left to the worker; None where it does not meet `conditions`.
+
+    `author` are `actor_id` and `request_id`.
+    """
+
     def work() -> Document | None:
-        conditions = [access.changes_project(caller), at_versions(versions)]
-        project = projects.update_project(project_id, conditions, _change(caller, {"status": "deleting"}))
+        at = times.now()
+        project = projects.update_project(project_id, conditions, change({"status": "deleting"}, **author, at=at))
         if project is not None:
-            author = {"actor_id": caller.user_id, "request_id": g.get("request_id")}
-            payload = {"project_id": project_id, "tasks": tasks_become or "detach", **author}
-            outbox.insert_entry("purge_project", payload, times.now())
+            outbox.insert_entry("purge_project", {"project_id": project_id, "tasks": tasks_become, **author}, at)
             before = {**project, "version": project["version"] - 1}
             entries.insert_entry(audit.deletion("projects", before, **author))
         return project
 
-    if services().connection.in_transaction(work) is None:
-        raise missed(seen(caller, project_id), versions)
+    return services().connection.in_transaction(work)

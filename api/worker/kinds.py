@@ -12,6 +12,7 @@ from bson import ObjectId
 
 from .. import accounts, audit, imports, times
 from ..db import Document
+from ..projects import MAX_MEMBERS, hide
 from ..services import services
 from ..store import audit as entries
 from ..store import email_tokens, events, projects, reminders, tasks, users
@@ -41,6 +42,7 @@ def purge_user(payload: Payload) -> None:
             pass
     while _unassign_some(user_id, payload):
         pass
+    _give_up_projects(user_id, payload)
     _leave_projects(user_id, payload)
     users.delete_user(user_id)
     log.info("user_purged", user_id=str(user_id))
@@ -64,6 +66,21 @@ def _delete_some(
 def _author(payload: Payload) -> tuple[ObjectId, str | None]:
     """Who asked for this work, by which request: its changes are theirs."""
     return payload["actor_id"], payload["request_id"]
+
+
+def _give_up_projects(user_id: ObjectId, payload: Payload) -> None:
+    """Whoever is deleted owns none, but a process that has not heard of it lets a last one in.
+
+    One with members goes to the first of them: it is theirs as well.
+    """
+    first, others = {"$arrayElemAt": ["$member_ids", 0]}, {"$slice": ["$member_ids", 1, MAX_MEMBERS]}
+    theirs, (actor_id, request_id) = {"owner_id": user_id}, _author(payload)
+    while found := projects.list_project_ids_of_owner(user_id, AT_ONCE):
+        update = change({}, actor_id, request_id, times.now(), {"owner_id": first, "member_ids": others})
+        for project_id in found:
+            if projects.update_project(project_id, [theirs, {"member_ids.0": {"$exists": True}}], update) is None:
+                author = {"actor_id": actor_id, "request_id": request_id}
+                hide(project_id, [theirs, {"member_ids": []}], "detach", author)
 
 
 def _leave_projects(user_id: ObjectId, payload: Payload) -> None:
