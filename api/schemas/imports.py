@@ -8,7 +8,7 @@ from marshmallow import fields
 from cluster.collections import IMPORT_STATES, MAX_IMPORT_ERRORS
 
 from .. import cells
-from .base import Strict
+from .base import Shown, own_fields
 from .fields import Choice, Id, Instant, Int
 from .filters import page_parameters, query_schema
 from .tasks import Task, TaskCreate
@@ -26,12 +26,12 @@ COLUMNS: Mapping[str, Callable[[str], Any]] = {
     "tags": cells.read_list,
 }
 # What an export has and nobody writes: passed over.
-READ_ONLY = tuple(name for name in Task().fields if name not in COLUMNS)
+READ_ONLY = tuple(name for name in own_fields(Task) if name not in COLUMNS)
 KNOWN_COLUMNS = (*COLUMNS, *READ_ONLY)
 REQUIRED_COLUMNS = tuple(name for name, field in TaskCreate().fields.items() if field.required)
 
 
-class RowError(Strict):
+class RowError(Shown):
     """What is wrong with a cell, or with a whole row (`/`)."""
 
     row = Int(2, metadata={"description": "As spreadsheets count: the names of the columns are row 1."})
@@ -39,7 +39,7 @@ class RowError(Strict):
     detail = fields.String()
 
 
-class ImportSummary(Strict):
+class ImportSummary(Shown):
     """An import as lists show it: without its errors."""
 
     id = Id(attribute="_id")

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from api_support import Caller, assert_problem, ok, sign_up
+from api_support import Caller, assert_problem, at_once, ok, sign_up, statuses
 from bson import ObjectId
 from pymongo.database import Database
 from support import Login
@@ -225,6 +225,42 @@ def test_a_repeated_request_is_one_import(ada: Caller, db: Db) -> None:
     assert_problem(send(ada, "title\nb\n", key), 422)
     assert titles(ada) == ["a"]
     assert len(ok(ada.get("/imports"))["data"]) == 1
+
+
+def test_the_same_request_at_once_is_one_import(ada: Caller, db: Db, without_worker: Services) -> None:
+    """Whoever comes second gets the answer of the first or is told to wait, and its rows are gone."""
+    key = {"Idempotency-Key": secrets.token_hex(8)}
+    file = "title\n" + "a\n" * 5_000
+    before = db["import_chunks"].count_documents({})
+    answers = at_once([lambda: send(ada, file, key)] * 4)
+
+    # 503: every slot for files is taken.
+    assert set(statuses(answers)) <= {202, 409, 503}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
+    assert len(ok(ada.get("/imports"))["data"]) == 1
+    assert db["import_chunks"].count_documents({}) == before + 10
+
+
+def test_a_deleted_import_ends(ada: Caller, db: Db) -> None:
+    """After the chunk at hand; what it has made stays."""
+    job = ok(send(ada, "title\n" + "a\n" * 20_000), 202)
+    job_id, path = ObjectId(job["id"]), f"/imports/{job['id']}"
+
+    def begun() -> None:
+        if not ok(ada.get(path))["rows_done"]:
+            raise NotReady("no row is done")
+
+    wait_until("the import to begin", begun, FINISH_TIMEOUT_S)
+    ok(ada.delete(path), 204)
+
+    def ended() -> None:
+        (entry,) = db["outbox"].find({"payload.import_id": job_id})
+        if entry["state"] != "done":
+            raise NotReady(entry["state"])
+
+    wait_until("the import to end", ended, FINISH_TIMEOUT_S)
+    assert 0 < db["tasks"].count_documents({"owner_id": ObjectId(ada.id)}) < 20_000
+    assert db["import_chunks"].count_documents({"import_id": job_id}) == 0
 
 
 def test_nobody_has_many_imports_at_once(ada: Caller, api: Services, without_worker: Services, db: Db) -> None:
