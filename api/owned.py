@@ -45,6 +45,15 @@ def nothing_to_check(caller: Principal, owner_id: ObjectId, fields: Fields, curr
     """Everything that its schema lets through may be written."""
 
 
+def goes_with_anything(fields: Fields) -> Document:
+    """No field has to do with another."""
+    return {}
+
+
+def nothing_contradicts(item: Fields) -> None:
+    """See `goes_with_anything`."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """What sets one owned resource apart.
@@ -61,6 +70,8 @@ class Resource:
         build: a first version from the owner and the loaded body.
         change: the update from the loaded body and who makes it.
         check: refuses what only the database can refuse; `current` is None for a new item.
+        goes_with: what the rest of an item must be for these fields to be set; part of the update's filter.
+        check_whole: refuses an item whose fields contradict each other, as `goes_with` has it.
         expansions: what `expand` adds, by the names of the fields of `item`.
     """
 
@@ -78,6 +89,8 @@ class Resource:
     build: Callable[[ObjectId, Fields], Document] = build_plainly
     change: Callable[[Fields, ObjectId], list[Document]] = change_plainly
     check: Callable[[Principal, ObjectId, Fields, Current | None], None] = nothing_to_check
+    goes_with: Callable[[Fields], Document] = goes_with_anything
+    check_whole: Callable[[Fields], None] = nothing_contradicts
     expansions: Expansions = field(default_factory=dict)
 
     @cached_property
@@ -138,19 +151,22 @@ def update_item(
     """The item with `fields`.
 
     Raises:
-        Problem: 404 not to be seen, 412 at another version, 403 not theirs to change.
+        Problem: 404 not to be seen, 412 at another version, 422 the rest of it contradicts `fields`, 403 not theirs.
     """
     owner_id, item_id = key
     if not fields:
         return unless_stale(find_item(resource, caller, owner_id, item_id), versions)
-    changes, conditions = resource.change(fields, caller.user_id), at_versions(versions)
+    changes = resource.change(fields, caller.user_id)
+    conditions = {**at_versions(versions), **resource.goes_with(fields)}
     allowed, item = resource.rules.changes(caller, owner_id, fields.keys()), None
     if allowed is not None:
         item = resource.queries.update_item(owner_id, item_id, {**allowed, **conditions}, changes)
     if item is None and allowed != access.EVERYTHING and resource.rules.through_projects:
         item = resource.queries.update_item(owner_id, item_id, {**_in_projects_of(caller), **conditions}, changes)
     if item is None:
-        raise missed(find_item(resource, caller, owner_id, item_id), versions)
+        found = unless_stale(find_item(resource, caller, owner_id, item_id), versions)
+        resource.check_whole({**found, **fields})
+        raise missed(found, versions)
     return item
 
 

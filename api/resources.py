@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from . import access, expand, owned, reminder_writes, task_writes
 from .auth import Principal
+from .db import Document
 from .errors import Problem, invalid
 from .expand import Expansion, Kind
 from .ids import public_id
@@ -28,12 +29,24 @@ def check_task(caller: Principal, owner_id: ObjectId, fields: Fields, current: C
 
 
 def check_event(caller: Principal, owner_id: ObjectId, fields: Fields, current: Current | None) -> None:
-    """It does not end before it starts; of a patch that gives one of both, the other is as it was."""
-    given = {name: fields[name] for name in ("starts_at", "ends_at") if name in fields}
-    if len(given) == 1 and current is not None:
-        given = {**current(), **given}
-    if given.get("ends_at") is not None and given["ends_at"] < given["starts_at"]:
+    """It does not end before it starts; a patch that gives one of both is for the database to refuse."""
+    if "starts_at" in fields and "ends_at" in fields:
+        check_times(fields)
+
+
+def check_times(event: Fields) -> None:
+    """It does not end before it starts."""
+    if event["ends_at"] is not None and event["ends_at"] < event["starts_at"]:
         raise invalid("/ends_at", "Must not be before starts_at.")
+
+
+def times_go_with(fields: Fields) -> Document:
+    """Of a patch that gives one of both times, what the other one must be when it is applied."""
+    if "starts_at" in fields and "ends_at" not in fields:
+        return {"$or": [{"ends_at": None}, {"ends_at": {"$gte": fields["starts_at"]}}]}
+    if fields.get("ends_at") is not None and "starts_at" not in fields:
+        return {"starts_at": {"$lte": fields["ends_at"]}}
+    return {}
 
 
 def check_reminder(caller: Principal, owner_id: ObjectId, fields: Fields, current: Current | None) -> None:
@@ -83,6 +96,8 @@ EVENTS = Resource(
     example={"starts_at": "2030-12-31T20:00:00Z", "venue": "Event Venue", "address": "Event Address"},
     patch_example={"title": "Party"},
     check=check_event,
+    goes_with=times_go_with,
+    check_whole=check_times,
     expansions={"owner": expand.OWNER},
 )
 

@@ -2,10 +2,11 @@
 
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from api_support import Caller, assert_problem, ok, sign_up
+from api_support import Caller, assert_problem, at_once, ok, sign_up, statuses
 from support import Login
 
 from cluster.run.services import Services
@@ -167,3 +168,16 @@ def test_events_are_paged_by_offset_and_counted(api: Services, boss: Caller) -> 
 )
 def test_a_list_is_asked_only_what_an_index_serves(ada: Caller, query: dict[str, str]) -> None:
     assert_problem(ada.get("/events", params=query), 422)
+
+
+def test_two_changes_at_once_do_not_make_an_event_end_before_it_starts(ada: Caller) -> None:
+    """Each is right for what it has read; the one that comes second is refused by the database."""
+    for _ in range(15):
+        path = f"/events/{make(ada, starts_at='2031-01-01T20:00:00Z', ends_at='2031-01-01T22:00:00Z')['id']}"
+        changes = ({"starts_at": "2031-01-01T21:30:00Z"}, {"ends_at": "2031-01-01T21:00:00Z"})
+
+        answers = at_once([partial(ada.patch, path, change) for change in changes])
+
+        assert statuses(answers) == {200: 1, 422: 1}
+        refused = next(answer for answer in answers if answer.status_code == 422)
+        assert refused.json()["errors"][0]["pointer"] == "/ends_at"
