@@ -23,10 +23,10 @@ find_python() {
     fail "Python 3.11 or later is needed: install it (Debian and Ubuntu: apt-get install python3) or set PYTHON to it."
 }
 
-# What the environment must have been made from: the requirements, and the Python that it runs.
+# What the environment must have been made from: the locked requirements, and the Python that it runs.
 wanted() {
-    cat "$root/requirements.txt" "$root/requirements-dev.txt" | "$python" -c \
-        'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read() + sys.version.encode()).hexdigest())'
+    "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read() + sys.version.encode()).hexdigest())' \
+        <"$root/scripts/requirements-dev.lock"
 }
 
 set_up() {
@@ -42,7 +42,8 @@ set_up() {
         return
     fi
     echo "Installing the requirements into .venv: about a minute, once for each change of them." >&2
-    "$python" -m pip install -qq --disable-pip-version-check -r "$root/requirements-dev.txt" ||
+    "$python" -m pip install -qq --disable-pip-version-check --require-hashes \
+        -r "$root/scripts/requirements-dev.lock" ||
         fail "The requirements cannot be installed: see pip's message above; a package index must be reachable."
     wanted >"$stamp"
 }
