@@ -3,6 +3,7 @@
 What it declares is what `openapi` publishes, so the document cannot differ from the code.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -168,7 +169,30 @@ def json_body() -> dict[str, Any]:
         raise Problem("bad_json", "The body must be a JSON object in UTF-8.") from None
     if not isinstance(body, dict):
         raise Problem("bad_json", "The body must be a JSON object.")
+    _refuse_repeated_names(request.get_data())
     return body
+
+
+def _refuse_repeated_names(data: bytes) -> None:
+    """Of two members of one name each reader keeps another one. https://www.rfc-editor.org/rfc/rfc8259#section-4
+
+    orjson cannot tell, so the body is read once more: 1.5 us for a task, 0.2 ms for a hundred of them.
+    """
+    try:
+        _NAMES.decode(data.decode())
+    except (ValueError, RecursionError):
+        # What orjson has read fails here for its names, or for a depth or a length that no body of ours has.
+        raise Problem("bad_json", "An object names a member twice, or is too deep.") from None
+
+
+def _once_each(members: list[tuple[str, Any]]) -> bool:
+    """Raises ValueError when two have one name."""
+    if len(dict(members)) < len(members):
+        raise ValueError
+    return True
+
+
+_NAMES = json.JSONDecoder(object_pairs_hook=_once_each)
 
 
 def file_body(file: File) -> bytes:

@@ -83,6 +83,10 @@ NOT_JSON = {
     "control character": b'{"a": "\x00"}',
     "deep arrays": b'{"a":' + b"[" * 19_000,
     "single quotes": b"{'a': 1}",
+    "a name twice": b'{"role": "member", "role": "admin"}',
+    "a name twice, one escaped": b'{"role": "member", "\\u0072ole": "admin"}',
+    "a name twice within": b'{"a": [{"b": {"c": 1, "c": 1}}]}',
+    "deep and whole": b'{"a":' + b"[" * 1_015 + b"]" * 1_015 + b"}",
     "form": b"a=b",
 }
 # A CSV file with the columns of tasks, and how it is refused.

@@ -16,6 +16,13 @@ from api.errors import KINDS
 REGISTER = "/api/v1/auth/register"
 
 
+def test_a_name_in_two_objects_is_not_there_twice(http: FlaskClient) -> None:
+    """The members of one object are meant."""
+    answer = http.post(REGISTER, json={"username": {"a": 1}, "email": {"a": 1}, "password": [{"a": 1}, {"a": 1}]})
+
+    assert_problem(answer, 422)
+
+
 def test_a_refusal_names_the_field(http: FlaskClient) -> None:
     """By a pointer that a form can use."""
     answer = http.post(REGISTER, json={"username": "a", "email": "ada@example.org", "password": "correct horse 7"})
