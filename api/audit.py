@@ -26,6 +26,23 @@ NOUNS: Mapping[str, str] = {
     "users": "user",
 }
 
+# What happens to what; the trail is about itself where it has a gap.
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "tasks": ("task.create", "task.update", "task.delete"),
+    "events": ("event.create", "event.update", "event.delete"),
+    "reminders": ("reminder.create", "reminder.update", "reminder.delete"),
+    "projects": (
+        *("project.create", "project.update", "project.delete"),
+        *("project.add_member", "project.remove_member", "project.hand_over"),
+    ),
+    "users": (
+        *("user.create", "user.update", "user.delete", "user.unlock"),
+        *("auth.login", "auth.logout", "auth.logout_all", "auth.session_end", "auth.refresh_reuse"),
+        *("auth.password_change", "auth.password_reset"),
+    ),
+    "audit": ("audit.gap",),
+}
+
 # Whoever sees a document, admins aside, stands in one of these.
 AUDIENCE = ("owner_id", "assignee_id", "project_id", "member_ids")
 

@@ -335,24 +335,27 @@ AUDIT = Collection(
     BY_ID,
     document(
         {
-            "_id": ANYTHING,
+            # Of a version: made from what it is a version of, so that it is there once.
+            "_id": OBJECT_ID,
             "at": DATE,
             "actor_id": nullable(OBJECT_ID),
             "action": text(50, 1),
             "resource": text(50, 1),
-            "resource_id": ANYTHING,
+            "resource_id": nullable(OBJECT_ID),
         },
         {
-            "before": ANYTHING,
-            "after": ANYTHING,
+            "before": OBJECT,
+            "after": OBJECT,
             "request_id": nullable(text(200)),
             "ok": BOOL,
             "detail": OBJECT,
         },
     ),
     (
-        _index(("actor_id", 1), ("at", -1)),
-        _index(("resource", 1), ("resource_id", 1), ("at", -1)),
+        _index(("at", -1), ("_id", -1)),
+        _index(("actor_id", 1), ("at", -1), ("_id", -1)),
+        _index(("action", 1), ("at", -1), ("_id", -1)),
+        _index(("resource", 1), ("resource_id", 1), ("at", -1), ("_id", -1)),
         Index((("at", 1),), expire_after_s=400 * DAY_S),
     ),
 )

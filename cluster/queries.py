@@ -34,9 +34,12 @@ OF_SEVERAL_OWNERS = Scatter("each by its whole key: goes to the shards of their 
 WORK_OF_ALL = Scatter("work that waits on every shard, measured every ten seconds at most, by the worker alone")
 
 QUERIES: dict[str, Routing] = {
+    "audit.count_entries": ADMINS_LIST,
+    "audit.estimate_entries": METADATA,
     "audit.insert_entries": Scatter("each entry lies by its own id"),
     "audit.insert_entry": TARGETED,
     "audit.insert_missing_entries": Scatter("each entry lies by its own id"),
+    "audit.list_entries": ADMINS_LIST,
     "email_tokens.delete_tokens_of": SPREAD_BY_ID,
     "email_tokens.find_token": TARGETED,
     "email_tokens.insert_token": TARGETED,

@@ -2,14 +2,29 @@
 
 from flask import Flask
 
-from . import aliases, auth, cluster, events, health, imports, me, projects, reminders, simple_rest, stats, tasks, users
+from . import (
+    aliases,
+    audit,
+    auth,
+    cluster,
+    events,
+    health,
+    imports,
+    me,
+    projects,
+    reminders,
+    simple_rest,
+    stats,
+    tasks,
+    users,
+)
 
 PREFIX = "/api/v1"
 
 
 def register(app: Flask) -> None:
     """Put every blueprint on `app`: the API under its prefix, health beside it."""
-    for module in (auth, me, users, tasks, imports, projects, events, reminders, stats, cluster):
+    for module in (auth, me, users, tasks, imports, projects, events, reminders, stats, cluster, audit):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
     simple_rest.register(app)

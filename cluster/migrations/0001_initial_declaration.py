@@ -612,14 +612,14 @@ def upgrade(db: Db) -> None:
                     "bsonType": "object",
                     "required": ["_id", "at", "actor_id", "action", "resource", "resource_id"],
                     "properties": {
-                        "_id": {},
+                        "_id": {"bsonType": "objectId"},
                         "at": {"bsonType": "date"},
                         "actor_id": {"anyOf": [{"bsonType": "objectId"}, {"bsonType": "null"}]},
                         "action": {"bsonType": "string", "minLength": 1, "maxLength": 50},
                         "resource": {"bsonType": "string", "minLength": 1, "maxLength": 50},
-                        "resource_id": {},
-                        "before": {},
-                        "after": {},
+                        "resource_id": {"anyOf": [{"bsonType": "objectId"}, {"bsonType": "null"}]},
+                        "before": {"bsonType": "object"},
+                        "after": {"bsonType": "object"},
                         "request_id": {
                             "anyOf": [{"bsonType": "string", "minLength": 0, "maxLength": 200}, {"bsonType": "null"}],
                         },
@@ -631,11 +631,16 @@ def upgrade(db: Db) -> None:
             },
         )
     )
-    db.apply(CreateIndex("audit", {"key": {"actor_id": 1, "at": -1}, "name": "actor_id_1_at_-1"}))
+    db.apply(CreateIndex("audit", {"key": {"at": -1, "_id": -1}, "name": "at_-1__id_-1"}))
+    db.apply(CreateIndex("audit", {"key": {"actor_id": 1, "at": -1, "_id": -1}, "name": "actor_id_1_at_-1__id_-1"}))
+    db.apply(CreateIndex("audit", {"key": {"action": 1, "at": -1, "_id": -1}, "name": "action_1_at_-1__id_-1"}))
     db.apply(
         CreateIndex(
             "audit",
-            {"key": {"resource": 1, "resource_id": 1, "at": -1}, "name": "resource_1_resource_id_1_at_-1"},
+            {
+                "key": {"resource": 1, "resource_id": 1, "at": -1, "_id": -1},
+                "name": "resource_1_resource_id_1_at_-1__id_-1",
+            },
         )
     )
     db.apply(CreateIndex("audit", {"key": {"at": 1}, "name": "at_1", "expireAfterSeconds": 34560000}))
@@ -671,10 +676,15 @@ def downgrade(db: Db) -> None:
     db.apply(
         DropIndex(
             "audit",
-            {"key": {"resource": 1, "resource_id": 1, "at": -1}, "name": "resource_1_resource_id_1_at_-1"},
+            {
+                "key": {"resource": 1, "resource_id": 1, "at": -1, "_id": -1},
+                "name": "resource_1_resource_id_1_at_-1__id_-1",
+            },
         )
     )
-    db.apply(DropIndex("audit", {"key": {"actor_id": 1, "at": -1}, "name": "actor_id_1_at_-1"}))
+    db.apply(DropIndex("audit", {"key": {"action": 1, "at": -1, "_id": -1}, "name": "action_1_at_-1__id_-1"}))
+    db.apply(DropIndex("audit", {"key": {"actor_id": 1, "at": -1, "_id": -1}, "name": "actor_id_1_at_-1__id_-1"}))
+    db.apply(DropIndex("audit", {"key": {"at": -1, "_id": -1}, "name": "at_-1__id_-1"}))
     db.apply(DropCollection("audit"))
     db.apply(
         DropIndex(

@@ -18,6 +18,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from api import create_app, store
 from api.services import services
+from api.store.audit import BY_TIME
 from api.store.followers import Start
 from api.store.login_attempts import Attempt, Limit
 from api.store.owned import change
@@ -43,9 +44,12 @@ BY_DUE = [("due_at", 1), ("_id", 1)]
 
 # The arguments of each query; none of them finds or changes anything that another test needs.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "audit.count_entries": (BY_TIME, [], 10),
+    "audit.estimate_entries": (),
     "audit.insert_entries": ([{"_id": each} for each in MANY],),
     "audit.insert_entry": ({"_id": ID},),
     "audit.insert_missing_entries": ([{"_id": each} for each in MANY],),
+    "audit.list_entries": (BY_TIME, [], BY_TIME, 10),
     "email_tokens.delete_tokens_of": (ID,),
     "email_tokens.find_token": (TEXT_ID, "verify_email", AT),
     "email_tokens.insert_token": ({"_id": TEXT_ID},),

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.validate import Length, Range
 
-from api.schemas import aliases, reminders, simple_rest
+from api.schemas import aliases, audit, reminders, simple_rest
 from api.schemas import fields as ours
 from api.schemas.simple_rest import _Json
 
@@ -92,6 +92,7 @@ QUERY: dict[type[fields.Field], tuple[str, ...]] = {
     ours.Text: (NUL,),
     ours.Id: ("", *BAD_OBJECT_IDS, '{"$ne":1}'),
     ours.PublicId: ("", *BAD_PUBLIC_IDS, '{"$ne":1}'),
+    audit.DocumentId: ("", *(set(BAD_OBJECT_IDS) & set(BAD_PUBLIC_IDS)), "0" * 23, "A" * 31, "A" * 33, '{"$ne":1}'),
     _Json: ("", "x", "{", "NaN", '"\\ud800"', "[" * 5000, "5"),
     simple_rest.SortPair: (
         '["id"]',
