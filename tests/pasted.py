@@ -1,7 +1,7 @@
 """Documents whose commands are run and whose outputs are compared: what a reader pastes does what the page shows.
 
-A ```console block holds commands (`$ `, continued by indented lines) and what each prints. All commands of a page run in
-one shell, in their order. `UPDATE_DOCS=1` writes what they print into the page instead of comparing.
+A ```console block holds commands (`$ `, continued by indented lines) and what each prints. All commands of a page run
+in one shell, in their order. `UPDATE_DOCS=1` writes what they print into the page instead of comparing.
 """
 
 import os
