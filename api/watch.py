@@ -82,7 +82,11 @@ class WriteWatch(CommandListener):
     def succeeded(self, event: CommandSucceededEvent) -> None:
         if getattr(_state, "keeps_moment", False):
             _remember(event.reply)
-        if event.command_name in WRITES and _changed_nothing(event.command_name, event.reply):
+        if event.command_name not in WRITES:
+            return
+        # What is answered waits no more, however many writes the request has: only retries go on waiting.
+        end()
+        if _changed_nothing(event.command_name, event.reply):
             _state.in_doubt = getattr(_state, "before", False)
 
     def failed(self, event: CommandFailedEvent) -> None:

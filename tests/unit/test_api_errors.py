@@ -146,14 +146,27 @@ def test_reads_and_counters_of_tries_are_no_doubt() -> None:
 
 
 def test_a_write_that_waits_long_is_counted_until_its_request_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that one shard's election does not take all threads."""
+    """So that one shard's election does not take all threads. A failed write is tried again: it waits still."""
     started("insert")
     assert watch.stuck_writes() == 0
     monkeypatch.setattr(watch, "STUCK_AFTER_S", -1)
     assert watch.stuck_writes() == 1
+    failed("insert")
+    assert watch.stuck_writes() == 1
 
     watch.end()
     assert watch.stuck_writes() == 0
+
+
+def test_a_write_that_is_answered_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of many quick writes, or one that works on between them, holds nobody up."""
+    monkeypatch.setattr(watch, "STUCK_AFTER_S", -1)
+    started("insert")
+    succeeded("insert", n=1)
+    assert watch.stuck_writes() == 0
+
+    started("insert")
+    assert watch.stuck_writes() == 1
 
 
 def test_a_duplicate_is_a_conflict() -> None:
