@@ -63,15 +63,15 @@ def advance_import(
     counts: Mapping[str, int],
     errors: Sequence[Document],
     fields: Mapping[str, Any],
-) -> bool:
-    """Count what became of a chunk, once: whether it was the next one of an import that still runs."""
+) -> None:
+    """Count what became of a chunk, unless another worker did, or the import is over."""
     update = {
         "$set": {**fields, "next_chunk": chunk + 1},
         "$inc": dict(counts),
         "$push": {"errors": {"$each": list(errors), "$slice": MAX_IMPORT_ERRORS}},
     }
     here = {"_id": import_id, "next_chunk": chunk, "state": UNFINISHED}
-    return imports.update_one(here, update).matched_count == 1
+    imports.update_one(here, update)
 
 
 @query

@@ -77,7 +77,8 @@ def _advance(job: Document) -> bool:
     is_last, at = number + 1 == job["chunks"], times.now()
     fields = {"state": "done" if is_last else "running", "updated_at": at, "finished_at": at if is_last else None}
     counts = {"rows_done": done, "rows_failed": len(chunk["rows"]) - done, "errors_total": len(errors)}
-    return imports.advance_import(job["_id"], number, counts, errors, fields) and not is_last
+    imports.advance_import(job["_id"], number, counts, errors, fields)
+    return not is_last
 
 
 def _make_tasks(job: Document, owner: Principal, rows: Sequence[Document]) -> tuple[int, list[Document]]:

@@ -23,6 +23,7 @@ from api import imports, task_writes
 from api.schemas.base import load
 from api.schemas.tasks import TaskCreate
 from api.store import tasks
+from api.worker import imports as worker
 from cluster.layout import PACKAGE_ROOT
 from cluster.local import LocalCluster
 from cluster.roles import WORKER
@@ -380,6 +381,27 @@ def test_a_killed_worker_loses_and_doubles_nothing(ada: Caller, db: Db, without_
     assert sorted(found) == sorted(f"t{number}" for number in range(2_000) if number % 10)
 
 
+def test_two_workers_at_one_import_count_each_row_once(
+    cluster: LocalCluster, ada: Caller, db: Db, without_worker: Services
+) -> None:
+    """One that was thought dead, and whose lease has ended, may work on."""
+    made = send(ada, "title,priority\n" + "".join(f"t{n},{9 if n % 10 == 0 else 1}\n" for n in range(3_000)))
+    job_id = ObjectId(ok(made, 202)["id"])
+    with door(cluster, 0) as found:
+
+        def work() -> None:
+            with found.app.app_context():
+                while worker.run_import({"import_id": job_id}):
+                    pass
+
+        at_once([work] * 3)
+
+    job = finished(ada, made)
+    assert (job["state"], job["rows_done"], job["rows_failed"], len(job["errors"])) == ("done", 2_700, 300, 300)
+    titles = [task["title"] for task in db["tasks"].find({"owner_id": ObjectId(ada.id)})]
+    assert len(titles) == len(set(titles)) == 2_700
+
+
 def test_tasks_may_be_inserted_again(cluster: LocalCluster, ada: Caller, db: Db) -> None:
     """Those that are there stay as they are, and what the database refuses is told by its id."""
     owner_id = ObjectId(ada.id)
@@ -408,8 +430,8 @@ def test_a_file_of_16_mib_takes_little_memory(ada: Caller, api: Services, db: Db
     assert (job["rows_total"], job["rows_done"], job["errors"]) == (rows, rows, [])
     assert db["tasks"].count_documents({"owner_id": ObjectId(ada.id)}) == rows + 1
     growth = [(_memory(pid, "VmHWM") - rss) / len(data) for pid, rss in zip(pids, before, strict=True)]
-    worker, *served = growth
-    assert worker < 0.5, growth
+    at_work, *served = growth
+    assert at_work < 0.5, growth
     assert 0.9 < max(served) < 3.5, growth
 
 
