@@ -27,6 +27,8 @@ from .store.owned import Versions, at_versions, change, new_document
 from .store.owned_queries import OwnedQueries
 
 Fields = Mapping[str, Any]
+# `actor_id` and `request_id` of who does it.
+Author = Mapping[str, Any]
 # The item as it is before a change, if the caller may see it; 404 otherwise.
 Current = Callable[[], Document]
 
@@ -54,6 +56,10 @@ def nothing_contradicts(item: Fields) -> None:
     """See `goes_with_anything`."""
 
 
+def nothing_to_follow(items: Sequence[Document], author: Author) -> None:
+    """Nothing else goes with them."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """What sets one owned resource apart.
@@ -73,6 +79,7 @@ class Resource:
         goes_with: what the rest of an item must be for these fields to be set; part of the update's filter.
         check_whole: refuses an item whose fields contradict each other, as `goes_with` has it.
         expansions: what `expand` adds, by the names of the fields of `item`.
+        on_delete: leaves work that follows, in the transaction which deletes some of them for somebody.
     """
 
     noun: str
@@ -92,6 +99,7 @@ class Resource:
     goes_with: Callable[[Fields], Document] = goes_with_anything
     check_whole: Callable[[Fields], None] = nothing_contradicts
     expansions: Expansions = field(default_factory=dict)
+    on_delete: Callable[[Sequence[Document], Author], None] = nothing_to_follow
 
     @cached_property
     def dump(self) -> Dump:
@@ -177,6 +185,7 @@ def delete_item(resource: Resource, caller: Principal, key: tuple[ObjectId, Obje
         Problem: as `update_item`.
     """
     owner_id, item_id = key
+    author: dict[str, Any] = {"actor_id": caller.user_id, "request_id": g.get("request_id")}
     allowed = resource.rules.deletes(caller, owner_id)
     if allowed is None:
         raise missed(find_item(resource, caller, owner_id, item_id), versions)
@@ -186,7 +195,8 @@ def delete_item(resource: Resource, caller: Principal, key: tuple[ObjectId, Obje
         if item is None:
             # Within the transaction, which is then given up: a commit that is lost would leave a doubt about nothing.
             raise missed(find_item(resource, caller, owner_id, item_id), versions)
-        entries.insert_entry(audit.deletion(resource.plural, item, caller.user_id, g.get("request_id")))
+        entries.insert_entry(audit.deletion(resource.plural, item, **author))
+        resource.on_delete([item], author)
 
     services().connection.in_transaction(work)
 

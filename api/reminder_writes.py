@@ -1,6 +1,6 @@
 """What a write of a reminder consists of: which task it is of, and when it is due next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from flask import g
 from . import schedules, times
 from .db import Document
 from .errors import invalid
+from .store import outbox
 from .store.owned import change, new_document
 
 # What a new schedule begins anew.
@@ -27,6 +28,12 @@ def change_of(fields: Mapping[str, Any], actor_id: ObjectId) -> list[Document]:
     """The update to another schedule."""
     now = times.now()
     return change({**UNTOUCHED, **_due(fields["schedule"], now)}, actor_id, g.get("request_id"), now)
+
+
+def forget_tasks(tasks: Sequence[Mapping[str, Any]], author: Mapping[str, Any]) -> None:
+    """Have the worker delete the reminders of tasks, whosever they are; in the transaction that deletes the tasks."""
+    keys = [{"owner_id": task["owner_id"], "task_id": task["_id"]} for task in tasks]
+    outbox.insert_entry("purge_reminders", {"tasks": keys, **author}, times.now())
 
 
 def check_schedule(fields: Mapping[str, Any]) -> None:

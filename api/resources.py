@@ -82,6 +82,7 @@ TASKS = Resource(
     build=task_writes.new_task,
     change=task_writes.change_of,
     check=check_task,
+    on_delete=reminder_writes.forget_tasks,
     expansions={"owner": expand.OWNER, "assignee": expand.ASSIGNEE, "project": expand.PROJECT},
 )
 

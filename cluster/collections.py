@@ -250,7 +250,12 @@ REMINDERS = Collection(
         },
         MARK,
     ),
-    (_index(("state", 1), ("next_run_at", 1)),),
+    (
+        _index(("state", 1), ("next_run_at", 1)),
+        _index(("owner_id", 1), ("state", 1), ("next_run_at", 1), ("_id", 1)),
+        # Of a task all of them, which go with it, and those of one person.
+        _index(("task_owner_id", 1), ("task_id", 1), ("owner_id", 1), ("_id", 1)),
+    ),
 )
 
 # `_id` is a hash of the caller and the Idempotency-Key.

@@ -103,6 +103,7 @@ QUERIES: dict[str, Routing] = {
     "reminders.delete_reminder": TARGETED,
     "reminders.delete_reminders": TARGETED,
     "reminders.find_some_reminders_of_owner": TARGETED,
+    "reminders.find_some_reminders_of_task": Scatter("reminders lie with their owners, of whom a task has many"),
     "reminders.find_oldest_due": WORK_OF_ALL,
     "reminders.find_reminder": TARGETED,
     "reminders.insert_reminder": TARGETED,

@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from .. import ids, schedules, times
 from .base import Shown, Strict
 from .fields import Choice, Expanded, Id, Instant, Int, OwnedId, PublicId, Text, TimeZone
-from .filters import id_parameter, page_parameters, query_schema
+from .filters import Filter, id_parameter, page_parameters, query_schema
 from .names import TaskName
 
 # Shorter ones would be a nuisance; longer ones are a mistake.
@@ -121,6 +121,18 @@ class Reminder(Shown):
     task = Expanded(TaskName)
 
 
+# As they are shown.
+STATES = ("waiting", "done", "failed")
+
+REMINDER_FILTERS = (
+    Filter("state", lambda: Choice(*STATES), ("eq", "neq", "in"), STATES),
+    Filter("task_id", lambda: PublicId(), ("eq",)),
+    Filter("next_run_at", lambda: Instant(), ("gt", "gte", "lt", "lte", "exists")),
+)
+
 ReminderQuery = query_schema(
-    "ReminderQuery", (), ("id",), {"id": id_parameter(PublicId()), **page_parameters(Reminder)}
+    "ReminderQuery",
+    REMINDER_FILTERS,
+    ("id", "next_run_at"),
+    {"id": id_parameter(PublicId()), **page_parameters(Reminder)},
 )

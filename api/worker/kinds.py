@@ -12,12 +12,13 @@ from bson import ObjectId
 
 from .. import accounts, audit, imports, times
 from ..db import Document
+from ..owned import Resource
 from ..projects import MAX_MEMBERS, hide
+from ..resources import EVENTS, REMINDERS, TASKS
 from ..services import services
 from ..store import audit as entries
-from ..store import email_tokens, events, projects, reminders, tasks, users
+from ..store import email_tokens, projects, reminders, tasks, users
 from ..store.owned import change
-from ..store.owned_queries import OwnedQueries
 from ..store.projects import taken_part_in_by
 from .imports import run_import
 from .letters import send_letter
@@ -36,9 +37,9 @@ def purge_user(payload: Payload) -> None:
     accounts.end_sessions(user_id, "user_deleted")
     email_tokens.delete_tokens_of(user_id)
     imports.forget_all_of(user_id, AT_ONCE)
-    for plural, queries in (("tasks", tasks.TASKS), ("events", events.EVENTS), ("reminders", reminders.REMINDERS)):
-        find = partial(queries.find_some_items_of_owner, user_id, AT_ONCE)
-        while _delete_some(plural, queries, find, payload):
+    for resource in (TASKS, EVENTS, REMINDERS):
+        find = partial(resource.queries.find_some_items_of_owner, user_id, AT_ONCE)
+        while _delete_some(resource, find, payload):
             pass
     while _unassign_some(user_id, payload):
         pass
@@ -48,16 +49,16 @@ def purge_user(payload: Payload) -> None:
     log.info("user_purged", user_id=str(user_id))
 
 
-def _delete_some(
-    plural: str, queries: OwnedQueries, find: Callable[[], list[Document]], payload: Payload
-) -> list[Document]:
+def _delete_some(resource: Resource, find: Callable[[], list[Document]], payload: Payload) -> list[Document]:
     """Remove what `find` finds, in one transaction with the audit entries, which name who asked for it."""
 
     def work() -> list[Document]:
         found = find()
         if found:
-            queries.delete_items(found)
-            entries.insert_entries([audit.deletion(plural, item, *_author(payload)) for item in found])
+            actor_id, request_id = _author(payload)
+            resource.queries.delete_items(found)
+            entries.insert_entries([audit.deletion(resource.plural, item, actor_id, request_id) for item in found])
+            resource.on_delete(found, {"actor_id": actor_id, "request_id": request_id})
         return found
 
     return services().connection.in_transaction(work)
@@ -117,7 +118,7 @@ def purge_project(payload: Payload) -> None:
     project_id = payload["project_id"]
     find = partial(tasks.find_some_tasks_of_project, project_id, {}, AT_ONCE)
     if payload["tasks"] == "delete":
-        while _delete_some("tasks", tasks.TASKS, find, payload):
+        while _delete_some(TASKS, find, payload):
             pass
     while found := find():
         update = change({"project_id": None}, *_author(payload), times.now())
@@ -127,10 +128,19 @@ def purge_project(payload: Payload) -> None:
     log.info("project_purged", project_id=str(project_id))
 
 
+def purge_reminders(payload: Payload) -> None:
+    """Remove the reminders of deleted tasks."""
+    for task in payload["tasks"]:
+        find = partial(reminders.find_some_reminders_of_task, task["owner_id"], task["task_id"], AT_ONCE)
+        while _delete_some(REMINDERS, find, payload):
+            pass
+
+
 KINDS: dict[str, Callable[[Payload], bool | None]] = {
     "letter": send_letter,
     "import": run_import,
     "purge_user": purge_user,
     "leave_project": leave_project,
     "purge_project": purge_project,
+    "purge_reminders": purge_reminders,
 }

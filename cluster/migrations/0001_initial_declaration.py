@@ -470,6 +470,24 @@ def upgrade(db: Db) -> None:
     )
     db.apply(CreateIndex("reminders", {"key": {"state": 1, "next_run_at": 1}, "name": "state_1_next_run_at_1"}))
     db.apply(
+        CreateIndex(
+            "reminders",
+            {
+                "key": {"owner_id": 1, "state": 1, "next_run_at": 1, "_id": 1},
+                "name": "owner_id_1_state_1_next_run_at_1__id_1",
+            },
+        )
+    )
+    db.apply(
+        CreateIndex(
+            "reminders",
+            {
+                "key": {"task_owner_id": 1, "task_id": 1, "owner_id": 1, "_id": 1},
+                "name": "task_owner_id_1_task_id_1_owner_id_1__id_1",
+            },
+        )
+    )
+    db.apply(
         CreateCollection(
             "idempotency",
             {"_id": "hashed"},
@@ -701,6 +719,24 @@ def downgrade(db: Db) -> None:
     db.apply(DropCollection("login_attempts"))
     db.apply(DropIndex("idempotency", {"key": {"created_at": 1}, "name": "created_at_1", "expireAfterSeconds": 86400}))
     db.apply(DropCollection("idempotency"))
+    db.apply(
+        DropIndex(
+            "reminders",
+            {
+                "key": {"task_owner_id": 1, "task_id": 1, "owner_id": 1, "_id": 1},
+                "name": "task_owner_id_1_task_id_1_owner_id_1__id_1",
+            },
+        )
+    )
+    db.apply(
+        DropIndex(
+            "reminders",
+            {
+                "key": {"owner_id": 1, "state": 1, "next_run_at": 1, "_id": 1},
+                "name": "owner_id_1_state_1_next_run_at_1__id_1",
+            },
+        )
+    )
     db.apply(DropIndex("reminders", {"key": {"state": 1, "next_run_at": 1}, "name": "state_1_next_run_at_1"}))
     db.apply(DropCollection("reminders"))
     db.apply(DropIndex("outbox", {"key": {"done_at": 1}, "name": "done_at_1", "expireAfterSeconds": 2592000}))

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from test_api_lists import DUE, LIMIT, MIDDAY, STATUS, faults, task
 from two_routers import Door, door, newcomer, token_of
 
+from api.ids import public_id
 from api.store.explained import NOT_EXPLAINED
 from cluster.local import LocalCluster
 from cluster.roles import ADMIN
@@ -22,6 +23,7 @@ from cluster.run.services import ADMIN_USERNAME, Services
 Documents = list[dict[str, Any]]
 
 MANY, OTHERS = 1_500, 500
+TASK_OWNER_ID, TASK_ID = ObjectId(), ObjectId()
 DAWN = datetime(2030, 1, 1, tzinfo=UTC)
 STAMPS = {"created_at": DAWN, "updated_at": DAWN, "updated_by": None, "request_id": "skewed", "version": 1}
 # Nearly everything that somebody takes part in is archived.
@@ -62,7 +64,7 @@ def documents(owner_id: ObjectId) -> dict[str, Documents]:
         "projects": projects,
         "tasks": tasks,
         "events": [event(chance, each) for each in owners],
-        "reminders": [reminder(each) for each in owners],
+        "reminders": [reminder(chance, each) for each in owners],
         "users": [user(chance, n) for n in range(MANY)],
     }
 
@@ -92,10 +94,14 @@ def event(chance: random.Random, owner_id: ObjectId) -> dict[str, Any]:
     return {"_id": ObjectId(), "owner_id": owner_id, "starts_at": starts_at, "ends_at": None, **where, **STAMPS}
 
 
-def reminder(owner_id: ObjectId) -> dict[str, Any]:
-    own = {"_id": ObjectId(), "owner_id": owner_id, "task_owner_id": owner_id, "task_id": ObjectId(), "runs": 0}
-    when = {"schedule": {"kind": "once", "at": DAWN}, "next_run_at": DAWN, "last_run_at": None}
-    return {**own, **when, "state": "waiting", "lease_id": None, "lease_until": None, **STAMPS}
+def reminder(chance: random.Random, owner_id: ObjectId) -> dict[str, Any]:
+    """Nearly all are done; half are due no more, of the others half at the same time; a third are of one task."""
+    task_id = TASK_ID if chance.random() < 0.3 else ObjectId()
+    own = {"_id": ObjectId(), "owner_id": owner_id, "task_owner_id": TASK_OWNER_ID, "task_id": task_id, "runs": 0}
+    next_run_at = event(chance, owner_id)["starts_at"] if chance.random() < 0.5 else None
+    when = {"schedule": {"kind": "once", "at": DAWN}, "next_run_at": next_run_at, "last_run_at": None}
+    state = chance.choice(("done",) * 17 + ("waiting", "leased", "failed"))
+    return {**own, **when, "state": state, "lease_id": None, "lease_until": None, **STAMPS}
 
 
 BOTH_WAYS = ("", "-")
@@ -122,6 +128,10 @@ WHICH_USERS = (
     {"status__in": "active,disabled"},
 )
 
+STATE = ({}, {"state": "done"}, {"state": "failed"}, {"state__neq": "done"}, {"state__in": "waiting,failed"})
+NEXT = tuple({name.replace("due_at", "next_run_at"): value for name, value in each.items()} for each in DUE)
+OF_TASK = ({}, {"task_id": public_id(TASK_OWNER_ID, TASK_ID)})
+
 CASES: list[tuple[str, dict[str, str]]] = [
     *(("/events", {"sort": f"{sign}id"}) for sign in BOTH_WAYS),
     *(
@@ -132,7 +142,11 @@ CASES: list[tuple[str, dict[str, str]]] = [
         ("/projects", {**status, "scope": scope, "sort": f"{sign}id"})
         for scope, status, sign in product(("mine", "owned", "all"), PROJECT_STATUS, BOTH_WAYS)
     ),
-    *(("/reminders", {"sort": f"{sign}id"}) for sign in BOTH_WAYS),
+    *(("/reminders", {**task, "sort": f"{sign}id"}) for task, sign in product(OF_TASK, BOTH_WAYS)),
+    *(
+        ("/reminders", {**state, **due, "sort": f"{sign}next_run_at"})
+        for state, due, sign in product(STATE, NEXT, BOTH_WAYS)
+    ),
     *(("/users", {**which, "sort": f"{sign}created_at"}) for which, sign in product(WHICH_USERS, BOTH_WAYS)),
     *(
         ("/users/directory", {"q": "zq", "by": by, "sort": f"{sign}{by}"})

@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 from api_support import Caller, assert_problem, ok, registration, sign_up
+from bson import ObjectId
+from pymongo.database import Database
 from support import Login
 
+from api.ids import parse_public_id
 from cluster.run.services import Services
+from cluster.wait import NotReady, wait_until
+
+# How long the worker may take.
+DONE_S = 15.0
 
 DAILY = {"kind": "interval", "every_s": 86_400}
 
@@ -89,6 +96,91 @@ def test_a_reminder_is_its_owners_and_admins(ada: Caller, bob: Caller, boss: Cal
     for answer in (bob.get(path), bob.patch(path, {"schedule": DAILY}), bob.delete(path)):
         assert_problem(answer, 404)
     assert ok(boss.get(path))["owner_id"] == ada.id
+
+
+def test_reminders_are_filtered_by_state_time_and_task(api: Services, db: Database[dict[str, Any]]) -> None:
+    """What a worker has in hand is waiting; what is done is due no more, and comes first as nulls do."""
+    who = sign_up(api.url)
+    tasks = [who.task()["id"] for _ in range(2)]
+    made = []
+    for year, task in zip((2101, 2102, 2103, 2104), (*tasks, *tasks), strict=True):
+        body = {"task_id": task, "schedule": {"kind": "once", "at": f"{year}-01-01T00:00:00Z"}}
+        made.append(ok(who.post("/reminders", body), 201)["id"])
+    stored = sorted(db["reminders"].find({"owner_id": ObjectId(who.id)}), key=lambda each: each["next_run_at"])
+    key = {"owner_id": ObjectId(who.id)}
+    db["reminders"].update_one({**key, "_id": stored[1]["_id"]}, {"$set": {"state": "leased"}})
+    db["reminders"].update_one({**key, "_id": stored[3]["_id"]}, {"$set": {"state": "done", "next_run_at": None}})
+
+    for query, expected in (
+        ({"sort": "next_run_at"}, [3, 0, 1, 2]),
+        ({"sort": "-next_run_at"}, [2, 1, 0, 3]),
+        ({"state": "waiting"}, [0, 1, 2]),
+        ({"state__neq": "waiting"}, [3]),
+        ({"state__in": "done,failed"}, [3]),
+        ({"next_run_at__gte": "2102-01-01T00:00:00Z"}, [1, 2]),
+        ({"next_run_at__exists": "false"}, [3]),
+        ({"next_run_at__lt": "2103-01-01T00:00:00Z", "state": "waiting", "sort": "-next_run_at"}, [1, 0]),
+        ({"task_id": tasks[0], "sort": "id"}, [0, 2]),
+    ):
+        paged = pages(who, query)
+        assert [made.index(each) for each in paged] == expected, query
+    for bad in (
+        {"state": "leased"},
+        {"state": "done", "sort": "id"},
+        {"task_id": tasks[0], "state": "done"},
+        {"task_id": tasks[0], "sort": "next_run_at"},
+        {"task_id": "x"},
+    ):
+        assert_problem(who.get("/reminders", params=bad), 422)
+
+
+def pages(who: Caller, query: dict[str, str]) -> list[str]:
+    """The ids of a whole list, one item a page."""
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = ok(who.get("/reminders", params={**query, "limit": 1, **cursor}))
+        found += [each["id"] for each in page["data"]]
+        if page["pagination"]["next_cursor"] is None:
+            return found
+        cursor = {"cursor": page["pagination"]["next_cursor"]}
+
+
+@pytest.mark.parametrize("how", ["alone", "in bulk", "with its project", "with its owner"])
+def test_reminders_go_with_their_task(api: Services, boss: Caller, db: Database[dict[str, Any]], how: str) -> None:
+    """Whosever they are and however it is deleted; each in the audit trail. Those of other tasks stay."""
+    owner, other = sign_up(api.url), sign_up(api.url)
+    project_id = ok(owner.post("/projects", {"name": "Garden"}), 201)["id"]
+    ok(owner.call("PUT", f"/projects/{project_id}/members/{other.id}"), 204)
+    place = {} if how == "with its owner" else {"project_id": project_id}
+    task = owner.task(**place, assignee_id=other.id)["id"]
+    kept = ok(other.post("/reminders", {"task_id": other.task()["id"], "schedule": DAILY}), 201)["id"]
+    for who in (owner, other):
+        ok(who.post("/reminders", {"task_id": task, "schedule": DAILY}), 201)
+    gone = list(db["reminders"].find({"task_id": parse_public_id(task)[1]}, {"_id": 1}))
+    assert len(gone) == 2
+
+    if how == "alone":
+        ok(owner.delete(f"/tasks/{task}"), 204)
+    elif how == "in bulk":
+        delete = {"op": "delete", "id": task, "version": "*"}
+        ok(owner.post("/tasks/bulk", {"operations": [delete], "atomic": True}))
+    elif how == "with its project":
+        ok(owner.delete(f"/projects/{project_id}?tasks=delete"), 204)
+    else:
+        ok(owner.delete(f"/projects/{project_id}"), 204)
+        ok(boss.delete(f"/users/{owner.id}"), 204)
+
+    ids = [each["_id"] for each in gone]
+    wait_until("the end of the reminders", lambda: require_none(db, ids), DONE_S)
+    assert [each["id"] for each in ok(other.get("/reminders"))["data"]] == [kept]
+    assert db["audit"].count_documents({"action": "reminder.delete", "resource_id": {"$in": ids}}) == 2
+
+
+def require_none(db: Database[dict[str, Any]], ids: list[Any]) -> None:
+    left = db["reminders"].count_documents({"_id": {"$in": ids}})
+    if left:
+        raise NotReady(f"{left} are left")
 
 
 def test_people_are_found_by_the_beginning_of_their_username(api: Services, ada: Caller, boss: Caller) -> None:

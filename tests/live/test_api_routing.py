@@ -114,6 +114,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "reminders.delete_reminders": ([{"owner_id": ID, "_id": OTHER}],),
     "reminders.find_some_reminders_of_owner": (ID, 10),
     "reminders.find_oldest_due": (AT,),
+    "reminders.find_some_reminders_of_task": (ID, OTHER, 10),
     "reminders.find_reminder": (ID, OTHER, {}),
     "reminders.insert_reminder": ({"_id": ID, "owner_id": ID},),
     "reminders.count_reminders_of_owner": (ID, [], 10),
