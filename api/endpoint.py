@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
-from flask import Response, request
+from flask import Response, g, request
 from marshmallow import Schema, fields
 
 from . import reads, watch
@@ -65,7 +65,8 @@ class Endpoint:
 
     `answers` maps each status of success to a schema, or None for an empty body. `problems` are the codes of `errors`
     that belong to this route in particular; those that its other fields imply are added by `openapi`. `media` are the
-    types of an answer that is not JSON; `file` is a body that is none, which the view gets as bytes.
+    types of an answer that is not JSON; `file` is a body that is none, which the view gets as bytes. Writes that are
+    `conditional` need `If-Match`; `lenient` ones heed it where it is sent, and else overwrite any version.
     """
 
     summary: str
@@ -78,6 +79,7 @@ class Endpoint:
     problems: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     conditional: bool = False
+    lenient: bool = False
     idempotent: bool = False
     example: Mapping[str, Any] | None = None
     deprecated: bool = False
@@ -102,6 +104,7 @@ def endpoint(contract: Endpoint) -> Callable[[View], View]:
                     arguments["body"] = load(takes_body, json_body())
                 elif contract.file:
                     arguments["body"] = file_body(contract.file)
+                g.any_version = contract.lenient
                 return _answer(contract.kind, view, arguments)
 
         call.contract = contract  # type: ignore[attr-defined]

@@ -178,7 +178,7 @@ def codes_of(rule: Rule, contract: Endpoint) -> list[str]:
         "unsupported_media_type": bool(contract.body or contract.file),
         "invalid": True,
         "version_required": contract.conditional and contract.kind is Kind.WRITE,
-        "stale_version": contract.conditional and contract.kind is Kind.WRITE,
+        "stale_version": (contract.conditional or contract.lenient) and contract.kind is Kind.WRITE,
         "request_in_flight": contract.idempotent,
         "idempotency_key_reused": contract.idempotent,
         "internal": True,

@@ -13,6 +13,12 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ["*"]},
         "example": "*",
     },
+    "PerhapsIfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The item's ETag: 412 unless it still has it. Without it, any version is overwritten.",
+        "schema": {"type": "string"},
+    },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
@@ -63,6 +69,8 @@ def of_request(method: str, contract: Endpoint) -> list[str]:
     found = []
     if contract.conditional:
         found.append("IfNoneMatch" if method == "GET" else "IfMatch")
+    if contract.lenient:
+        found.append("PerhapsIfMatch")
     if contract.idempotent:
         found.append("IdempotencyKey")
     if contract.access is not Access.ANYONE and contract.kind is not Kind.WRITE:

@@ -7,10 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import requests
+from flask import Flask
+from werkzeug.exceptions import HTTPException
 
+from api import create_app
+from api.errors import MEDIA_TYPE
+from api.openapi import codes_of
 from api.paths import PATH_PATTERNS
 
 T = TypeVar("T")
@@ -51,6 +58,25 @@ def sample_path(rule: str) -> str:
     return re.sub(r"<(\w+)>", sample, rule)
 
 
+@cache
+def application() -> Flask:
+    """The application, for what it declares; nothing is asked of a server."""
+    return create_app(ENVIRON)
+
+
+def assert_documented(method: str, place: str, answer: requests.Response) -> None:
+    """A route answers only what its entry in the OpenAPI document promises: these statuses, these codes of problems."""
+    try:
+        rule, _ = application().url_map.bind("").match(unquote(urlsplit(place).path), method, return_rule=True)
+    except HTTPException:
+        return
+    contract = getattr(application().view_functions[rule.endpoint], "contract", None)
+    if contract is None or answer.status_code in contract.answers:
+        return
+    assert answer.headers["Content-Type"] == MEDIA_TYPE, f"{method} {rule} does not promise {answer.status_code}"
+    assert answer.json()["code"] in codes_of(rule, contract), f"{method} {rule} does not promise {answer.text}"
+
+
 PASSWORD = "correct horse 7"
 
 
@@ -68,7 +94,9 @@ class Caller:
         """One request under `/api/v1`, or outside of it where `path` begins with `//`."""
         place = path[1:] if path.startswith("//") else f"/api/v1{path}"
         merged = {**self.headers, **(headers or {})}
-        return requests.request(method, self.url + place, headers=merged, timeout=40, **sent)
+        answer = requests.request(method, self.url + place, headers=merged, timeout=40, **sent)
+        assert_documented(method, place, answer)
+        return answer
 
     def get(self, path: str, **sent: Any) -> requests.Response:
         return self.call("GET", path, **sent)

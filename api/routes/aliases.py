@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, Response, after_this_request, g, url_for
+from flask import Flask, Response, after_this_request, url_for
 from marshmallow import Schema
 
 from .. import accounts, times
 from ..auth import Principal
 from ..db import Document
-from ..endpoint import endpoint
+from ..endpoint import Kind, endpoint
 from ..errors import Problem, invalid
 from ..schemas import aliases as shapes
 from ..schemas.base import load
@@ -201,12 +201,12 @@ def _alias_view(app: Flask, alias: Alias, name: str) -> View:
         query=alias.query or contract.query,
         example=alias.example if alias.body else contract.example,
         conditional=False,
+        lenient=contract.conditional and contract.kind is Kind.WRITE,
         deprecated=True,
     )
     checked = endpoint(looser)(translated)
 
     def view(**arguments: Any) -> Response:
-        g.any_version = True
         successor = url_for(alias.view, **arguments)
 
         @after_this_request

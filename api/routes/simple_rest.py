@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, request
 from marshmallow import Schema
 
 from ..auth import Principal
 from ..endpoint import Endpoint, endpoint, json_body
 from ..errors import invalid
+from ..idempotency import HEADER as IDEMPOTENCY_KEY
 from ..responses import JSON
 from ..schemas.accounts import Person, User
 from ..schemas.base import load
@@ -118,13 +119,12 @@ def _update(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
     patch, contract = _handler(app, resource, f"patch_{resource.noun}")
 
     def view(body: Fields, **arguments: Any) -> Response:
-        g.any_version = True
         # Forms send back all they were shown: what is as it was is not written, nor has the caller to be allowed to.
         shown, sent = orjson.loads(get(**arguments).get_data()), json_body()
         changed = {name: value for name, value in body.items() if name not in shown or sent[name] != shown[name]}
         return patch(body=changed, **arguments)
 
-    return replace(contract, body=_record(app, resource, contract, "{}Record"), conditional=False), view
+    return replace(contract, body=_record(app, resource, contract, "{}Record"), conditional=False, lenient=True), view
 
 
 def _record(app: Flask, resource: Provided, contract: Endpoint, name: str) -> type[Schema] | None:
@@ -139,12 +139,15 @@ def _delete(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
     id_name = f"{resource.noun}_id"
 
     def view(caller: Principal, **arguments: Any) -> Response:
-        g.any_version = True
+        # Sent again, it would find nothing to answer with.
+        if IDEMPOTENCY_KEY in request.headers:
+            raise invalid(f"/{IDEMPOTENCY_KEY}", "Is not taken here.")
         deleted = get(caller=caller, **{id_name: arguments[id_name]}).get_data()
         delete(caller=caller, **arguments)
         return Response(deleted, content_type=JSON)
 
-    return replace(contract, answers={200: resource.shown}, conditional=False, idempotent=False), view
+    answers = {200: resource.shown}
+    return replace(contract, answers=answers, conditional=False, lenient=True, idempotent=False), view
 
 
 def to_query(resource: Provided, schema: Schema, asked: Mapping[str, Any]) -> Fields:

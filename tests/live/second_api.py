@@ -21,7 +21,7 @@ def second_api(api: Services, extra: Mapping[str, str]) -> Iterator[str]:
     """Where it listens, once it is ready; its processes end with the block."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environ = {**api.environment(API), **extra, "PORT": str(port)}
+    environ = {**api.environment(API), **extra, "PORT": str(port), "METRICS_PORT": "0"}
     with subprocess.Popen([sys.executable, *GUNICORN], cwd=PACKAGE_ROOT, env=environ) as process:
         try:
             wait_until("the second API", lambda: require_ready(url, process), 30)

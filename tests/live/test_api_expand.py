@@ -33,11 +33,11 @@ def test_tasks_have_names_beside_their_ids(ada: Caller, bob: Caller) -> None:
     """Of those fields that are asked for; null where there is no id. With `fields`, and of the one task alone."""
     project = ok(ada.post("/projects", {"name": "Garden"}), 201)
     ok(ada.call("PUT", f"/projects/{project['id']}/members/{bob.id}"), 204)
-    ada.task(title="nobody's")
-    given = ada.task(title="given", project_id=project["id"], assignee_id=bob.id)
+    ada.task(title="nobody's", due_at="2031-01-02T00:00:00Z")
+    given = ada.task(title="given", due_at="2031-01-01T00:00:00Z", project_id=project["id"], assignee_id=bob.id)
     all_three = {"expand": "owner,assignee,project"}
 
-    first, second = ok(ada.get("/tasks", params={**all_three, "limit": 2}))["data"]
+    first, second = ok(ada.get("/tasks", params={**all_three, "sort": "due_at", "limit": 2}))["data"]
 
     assert first == {
         **given,
@@ -46,7 +46,7 @@ def test_tasks_have_names_beside_their_ids(ada: Caller, bob: Caller) -> None:
         "project": {"id": project["id"], "name": "Garden"},
     }
     assert (second["assignee"], second["project"]) == (None, None)
-    few = ok(ada.get("/tasks", params={"expand": "assignee", "fields": "title", "limit": 1}))["data"]
+    few = ok(ada.get("/tasks", params={"expand": "assignee", "fields": "title", "sort": "due_at", "limit": 1}))["data"]
     assert few == [{"id": given["id"], "title": "given", "assignee": person(bob, "Bob")}]
     for path, params in (
         (f"/tasks/{given['id']}", {}),
@@ -85,7 +85,7 @@ def test_events_and_projects_have_the_name_of_their_owner(ada: Caller) -> None:
     project = ok(ada.post("/projects", {"name": "Garden"}), 201)
     for plural, item in (("events", event), ("projects", project)):
         assert ok(ada.get(f"/{plural}/{item['id']}", params={"expand": "owner"})) == {**item, "owner": own}
-        assert ok(ada.get(f"/{plural}", params={"expand": "owner", "limit": 1}))["data"] == [{**item, "owner": own}]
+        assert {**item, "owner": own} in ok(ada.get(f"/{plural}", params={"expand": "owner"}))["data"]
 
 
 def test_reminders_have_the_title_of_their_task(ada: Caller, bob: Caller) -> None:

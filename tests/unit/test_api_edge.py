@@ -1,17 +1,13 @@
 """What can be asked of the API without a database: shapes of refusals, headers, documents."""
 
 import re
-from typing import Any
 
 import pytest
 from api_support import assert_problem, sample_path
 from flask import Flask
 from flask.testing import FlaskClient
-from openapi_schema_validator import OAS31Validator
-from openapi_spec_validator import validate
 
 from api import openapi
-from api.errors import KINDS
 
 REGISTER = "/api/v1/auth/register"
 
@@ -131,70 +127,6 @@ def test_a_browser_lets_a_data_provider_call(http: FlaskClient, method: str, pat
     assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
     assert set(asked.split(",")) <= set(allowed)
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
-
-
-@pytest.fixture(scope="module")
-def document(app: Flask) -> dict[str, Any]:
-    """What `/openapi.json` serves."""
-    body = app.test_client().get("/openapi.json").get_json()
-    assert isinstance(body, dict)
-    return body
-
-
-def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [operation for path in document["paths"].values() for operation in path.values()]
-
-
-def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
-    validate(document)
-    assert document["openapi"] == "3.1.0"
-
-
-def test_every_route_is_in_the_document(app: Flask, document: dict[str, Any]) -> None:
-    """Each with an id of its own, for clients that are generated."""
-    ids = [operation["operationId"] for operation in operations(document)]
-    rules = [rule for rule in app.url_map.iter_rules() if not str(rule).startswith(("/openapi.json", "/swagger"))]
-
-    assert len(set(ids)) == len(ids)
-    assert {re.sub(r"<(\w+)>", r"{\1}", str(rule)) for rule in rules} == set(document["paths"])
-
-
-def test_every_operation_tells_its_refusals(document: dict[str, Any]) -> None:
-    """Every code that the API can answer is in the document."""
-    assert set(KINDS) == set(document["components"]["responses"])
-    for operation in operations(document):
-        assert {"500", "503"} <= set(operation["responses"]), operation["operationId"]
-
-
-def test_bounds_are_in_the_document(document: dict[str, Any]) -> None:
-    task = document["components"]["schemas"]["TaskCreate"]
-
-    assert task["additionalProperties"] is False
-    assert (task["properties"]["priority"]["minimum"], task["properties"]["priority"]["maximum"]) == (1, 5)
-    assert task["properties"]["title"]["maxLength"] == 200
-    assert task["properties"]["due_at"]["type"] == ["string", "null"]
-    limit = next(each for each in document["paths"]["/api/v1/tasks"]["get"]["parameters"] if each["name"] == "limit")
-    assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 100)
-
-
-def test_every_example_is_taken_by_its_schema(app: Flask, document: dict[str, Any]) -> None:
-    """They work when pasted: every body has one, which the code takes and the document allows."""
-    components = {"components": document["components"]}
-    for rule, method, contract, name in openapi._routes(app):
-        if contract.body:
-            path = re.sub(r"<(\w+)>", r"{\1}", str(rule))
-            content = document["paths"][path][method.lower()]["requestBody"]["content"]["application/json"]
-            assert contract.body().load(content["example"]), name
-            assert list(OAS31Validator({**content["schema"], **components}).iter_errors(content["example"])) == [], name
-
-
-def test_every_group_of_routes_says_what_it_is_about(document: dict[str, Any]) -> None:
-    """In a sentence, and the older paths come last."""
-    described = {tag["name"]: tag["description"] for tag in document["tags"]}
-
-    assert set(described) == {operation["tags"][0] for operation in operations(document)}
-    assert all(described.values())
-    assert (document["tags"][0]["name"], document["tags"][-1]["name"]) == ("auth", "aliases")
 
 
 def test_swagger_comes_from_here_under_a_strict_policy(http: FlaskClient) -> None:
