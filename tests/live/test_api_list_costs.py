@@ -1,4 +1,4 @@
-"""What the lists of events, projects, reminders and people cost, explained on skewed data like those of tasks."""
+"""What the lists of events, projects, reminders and people cost, and those of a project's tasks, on skewed data."""
 
 import random
 from collections.abc import Iterator
@@ -15,6 +15,11 @@ from test_api_lists import DUE, LIMIT, MIDDAY, STATUS, faults, task
 from two_routers import Door, door, newcomer, token_of
 
 from api.ids import public_id
+from api.schemas.accounts import USER_FILTERS
+from api.schemas.events import EVENT_FILTERS
+from api.schemas.filters import parameter
+from api.schemas.projects import PROJECT_FILTERS
+from api.schemas.reminders import REMINDER_FILTERS
 from api.store.explained import NOT_EXPLAINED
 from cluster.local import LocalCluster
 from cluster.roles import ADMIN
@@ -156,27 +161,72 @@ CASES: list[tuple[str, dict[str, str]]] = [
         ("/projects/{}/tasks", {**status, **due, "sort": f"{sign}due_at"})
         for status, due, sign in product(STATUS, DUE, BOTH_WAYS)
     ),
+    # The same list at another path.
+    *(
+        ("/tasks", {**due, "scope": "project", "project_id": "{}", "sort": f"{sign}due_at"})
+        for due, sign in product(DUE, BOTH_WAYS)
+    ),
 ]
 PATHS = sorted({path for path, _ in CASES})
 
 
+def test_every_filter_is_in_these_cases() -> None:
+    """A filter or operator that is added is explained here too. `like` has a test of its own."""
+    filters = {
+        "/events": EVENT_FILTERS,
+        "/projects": PROJECT_FILTERS,
+        "/reminders": REMINDER_FILTERS,
+        "/users": USER_FILTERS,
+    }
+    for path, allowed in filters.items():
+        told = {name for each, query in CASES if each == path for name in query}
+        listed = {parameter(each.field, operator) for each in allowed for operator in each.operators}
+        assert listed - told <= {"name__like"}, path
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_list_reads_no_more_than_it_shows(crowd: Crowd, path: str) -> None:
-    """No sort in memory, few keys: of the first page and of later ones, every filter and sort."""
+    """No sort in memory, few keys: every filter and sort, on several pages and beyond an offset."""
     wrong: list[Any] = []
-    for query in (query for each, query in CASES if each == path):
-        caller, cursor = crowd.boss if query.get("scope") == "all" or path == "/users" else crowd.owner, None
+    asked, explained = [query for each, query in CASES if each == path], 0
+    for number, query in enumerate(asked):
+        caller = crowd.boss if query.get("scope") == "all" or path == "/users" else crowd.owner
         place = path.format(crowd.project_id)
-        for page in range(3):
-            answer = caller.call("GET", place, limit=LIMIT, **query, **({"cursor": cursor} if cursor else {}))
+        query = {name: value.format(crowd.project_id) for name, value in query.items()}
+        for page in pages(caller, place, query, number):
+            answer = caller.call("GET", place, limit=LIMIT, **query, **page)
             assert answer.status_code == 200, answer.text
             lists = [each for each in caller.recorder.commands if ".list_" in each["comment"]]
-            assert lists
+            # An offset may lie beyond what there is.
+            assert lists or "offset" in page
+            explained += len(lists)
             wrong += [(query, page, why) for each in lists for why in faults(crowd.db, each)]
-            cursor = answer.get_json()["pagination"]["next_cursor"]
-            if cursor is None:
-                break
+    print(f"{path}: {explained} commands of {len(asked)} questions were explained")
     assert not wrong, f"{len(wrong)} of them, such as {wrong[:5]}"
+
+
+def pages(caller: Door, place: str, query: dict[str, str], number: int) -> Iterator[dict[str, Any]]:
+    """What to ask for besides: nothing, a cursor; of every third question an offset, of every fourth the end."""
+    cursors: list[dict[str, Any]] = [{}]
+    for limit in (LIMIT, *(100,) * 20 * (number % 4 == 0)):
+        page = caller.call("GET", place, limit=limit, **query, **cursors[-1]).get_json()["pagination"]
+        if page["next_cursor"] is None:
+            break
+        cursors.append({"cursor": page["next_cursor"]})
+    yield from cursors[:2]
+    if number % 3 == 0:
+        yield {"offset": 60, "count": "none"}
+    if len(cursors) > 2:
+        yield cursors[-1]
+
+
+def test_a_part_of_a_name_is_looked_for_among_ones_own_projects(crowd: Crowd) -> None:
+    """At most those are read, in their order."""
+    for scope, sort in product(("mine", "owned"), ("id", "-id")):
+        answer = crowd.owner.call("GET", "/projects", name__like="ARD", scope=scope, sort=sort, limit=LIMIT)
+        assert len(answer.get_json()["data"]) == LIMIT
+        (command,) = [each for each in crowd.owner.recorder.commands if ".list_" in each["comment"]]
+        assert faults(crowd.db, command, MANY) == [], (scope, sort)
 
 
 @pytest.mark.parametrize("sort", ["id", "-id", "starts_at", "-starts_at"])
@@ -193,21 +243,21 @@ def test_a_search_of_events_sorts_nothing(crowd: Crowd, sort: str) -> None:
         assert faults(crowd.db, crowd.owner.named("events.search_events_of_owner"), MANY) == [], body
 
 
-@pytest.mark.parametrize("sort", ["-id", "starts_at"])
-def test_page_10_000_costs_what_page_1_costs(crowd: Crowd, sort: str) -> None:
+def test_page_10_000_costs_what_page_1_costs(crowd: Crowd) -> None:
     """In index keys, one event a page; by offset it costs all that is passed over."""
     who = replace(crowd.owner, headers=newcomer(crowd.owner))
     owner_id, chance = ObjectId(who.call("GET", "/me").get_json()["id"]), random.Random(7)
     crowd.db["events"].insert_many([event(chance, owner_id) for _ in range(10_001)], ordered=False)
-    keys, cursor = [keys_of(crowd, who, sort=sort, limit=1)], None
-    for limit in (100,) * 99 + (99,):
-        page = who.call("GET", "/events", sort=sort, limit=limit, **({"cursor": cursor} if cursor else {})).get_json()
-        cursor = page["pagination"]["next_cursor"]
+    for sort in ("-id", "starts_at"):
+        place: dict[str, Any] = {}
+        for limit in (100,) * 99 + (99,):
+            page = who.call("GET", "/events", sort=sort, limit=limit, **place).get_json()["pagination"]
+            place = {"cursor": page["next_cursor"]}
 
-    keys.append(keys_of(crowd, who, sort=sort, limit=1, cursor=cursor))
+        first, last = (keys_of(crowd, who, sort=sort, limit=1, **each) for each in ({}, place))
 
-    assert 2 <= keys[0] <= keys[1] <= keys[0] + 3, keys
-    assert keys_of(crowd, who, sort=sort, limit=1, offset=9_999, count="none") >= 9_999
+        assert 2 <= first <= last <= first + 3, (sort, first, last)
+        assert keys_of(crowd, who, sort=sort, limit=1, offset=9_999, count="none") >= 9_999
 
 
 def keys_of(crowd: Crowd, who: Door, **query: Any) -> int:
