@@ -10,9 +10,13 @@ from pymongo.uri_parser import parse_uri
 # HS256 needs a key at least as long as its hash. https://www.rfc-editor.org/rfc/rfc7518#section-3.2
 MIN_KEY_BYTES = 32
 
+# Of a database user. Nobody types it: what `scripts/cluster secrets` makes has 32.
+MIN_PASSWORD_CHARACTERS = 12
+
 # Words of secrets that were copied from a document instead of being made.
 SAMPLE_WORDS = (
     "changeme",
+    "password",
     "change-me",
     "change_me",
     "your_",
@@ -71,12 +75,15 @@ def mongodb_uri(raw: str) -> str:
     if raw == "":
         return raw
     try:
-        parse_uri(raw, warn=False)
+        password = parse_uri(raw, warn=False)["password"]
     except OSError as error:
         # tlsCAFile, tlsCertificateKeyFile: paths are no secret.
         raise BadValue(f"names the file {error.filename}, which cannot be read ({error.strerror})") from None
     except (PyMongoError, ValueError):
         raise BadValue("is not a MongoDB connection string (mongodb://user:password@host:port,...)") from None
+    # None where the router is asked without a login, which no router of a cluster grants.
+    if password is not None and (len(password) < MIN_PASSWORD_CHARACTERS or _is_guessable(password, 6)):
+        raise BadValue("holds a short, sample or guessable password: `scripts/cluster users rotate` makes another one")
     return raw
 
 
@@ -99,10 +106,14 @@ def _strong(kid: str, secret: str) -> str:
         raise BadValue(
             f"has a secret under {MIN_KEY_BYTES} bytes for kid {kid}: make one with `openssl rand -base64 48`"
         )
-    sample = any(word in secret.lower() for word in SAMPLE_WORDS)
-    if sample or len(set(secret)) < 10:
+    if _is_guessable(secret, 10):
         raise BadValue(f"has a sample or guessable secret for kid {kid}: make one with `openssl rand -base64 48`")
     return secret
+
+
+def _is_guessable(secret: str, least_different: int) -> bool:
+    """Whether it comes from a document, or has fewer different characters than `least_different`."""
+    return any(word in secret.lower() for word in SAMPLE_WORDS) or len(set(secret)) < least_different
 
 
 def origins(raw: str) -> frozenset[str]:

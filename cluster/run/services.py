@@ -6,7 +6,7 @@ Secrets reach them in files that only their owner can read, never in arguments o
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -97,7 +97,7 @@ class Services:
         Raises:
             ClusterError: the command failed.
         """
-        self._command("first-admin", {"FIRST_ADMIN_PASSWORD": self.admin_password})
+        self._command("first-admin", "--password-stdin", said=f"{self.admin_password}\n")
 
     def create_demo(self) -> str:
         """Makes sample users, projects and tasks; says what was made.
@@ -128,14 +128,15 @@ class Services:
         write_private(path, text + "\n")
         return str(path)
 
-    def _command(self, name: str, secrets: Mapping[str, str] | None = None) -> str:
-        argv: Sequence[str] = [sys.executable, "-m", "api", name]
-        environ = {**self.environment(API), **(secrets or {})}
+    def _command(self, name: str, *options: str, said: str = "") -> str:
+        """Runs a command of the API, which reads `said`; answers what it printed."""
+        argv = [sys.executable, "-m", "api", name, *options]
         try:
             done = subprocess.run(
                 argv,
                 cwd=PACKAGE_ROOT,
-                env=environ,
+                env=self.environment(API),
+                input=said,
                 timeout=COMMAND_TIMEOUT_S,
                 capture_output=True,
                 text=True,

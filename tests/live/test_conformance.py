@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def stage(connect: MongoClient[Any]) -> Iterator[Stage]:
 @pytest.fixture
 def nobody(cluster: LocalCluster) -> Iterator[MongoClient[Any]]:
     """A client of one router that has not logged in."""
-    with MongoClient[Any](first_router(cluster)) as client:
+    with MongoClient[Any](first_router(cluster), **cluster.login(ADMIN).tls_options()) as client:
         yield client
 
 
@@ -98,7 +99,8 @@ def reader(connect: MongoClient[Any], stage: Stage, cluster: LocalCluster) -> It
     may_find = {"resource": {"db": DB, "collection": PLAIN}, "actions": ["find"]}
     connect.admin.command("createRole", name, privileges=[may_find], roles=[])
     connect.admin.command("createUser", name, pwd=password, roles=[name])
-    with MongoClient[Any](first_router(cluster), username=name, password=password) as client:
+    login = replace(cluster.login(ADMIN), username=name, password=password)
+    with MongoClient[Any](first_router(cluster), **login.options()) as client:
         yield Stage(client)
     connect.admin.command("dropUser", name)
     connect.admin.command("dropRole", name)

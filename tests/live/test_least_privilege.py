@@ -1,6 +1,7 @@
 """Least privilege, tried: what the API's and the worker's database users may not do is refused by the servers."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from cluster.collections import COLLECTIONS
 from cluster.local import LocalCluster
-from cluster.roles import MONITOR, WORKER
+from cluster.roles import API, MONITOR, WORKER
 
 Db = Database[dict[str, Any]]
 
@@ -184,9 +185,9 @@ def test_no_member_lets_the_first_comer_in(small_cluster: LocalCluster) -> None:
 
 def test_a_wrong_password_is_refused(cluster: LocalCluster) -> None:
     """Authentication is on at the routers."""
-    address = cluster.cluster.routers_address
+    address = cluster.cluster.routers[0].address
     with (
-        MongoClient[dict[str, Any]](f"mongodb://shardboard_api:wrong@{address}/") as client,
+        MongoClient[dict[str, Any]](address, **replace(cluster.login(API), password="wrong").options()) as client,
         pytest.raises(OperationFailure, match="(?i)authentication failed"),
     ):
         client[cluster.database]["tasks"].find_one()

@@ -12,11 +12,18 @@ from pymongo.errors import OperationFailure
 from scratch import BY_OWNER, DATABASE, router_client, sharded
 
 from cluster.local import LocalCluster
+from cluster.roles import ADMIN
 
 UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
 # Longer than a router keeps privileges.
 FORGET_LIMIT_S = 40
+
+
+def client_as(cluster: LocalCluster, name: str | None = None, password: str | None = None, **given: Any):
+    """A client of the first router, as somebody or nobody."""
+    address, tls = cluster.cluster.routers[0].address, cluster.login(ADMIN).tls_options()
+    return MongoClient[Any](address, username=name, password=password, **tls, **given)
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def guest(cluster: LocalCluster, admin_client: MongoClient[Any]) -> Iterator[Mon
     name = f"guest_{uuid.uuid4().hex[:8]}"
     roles = [{"role": "readWrite", "db": DATABASE}]
     admin_client.admin.command("createUser", name, pwd="long enough", roles=roles)
-    with MongoClient[Any](cluster.cluster.routers[0].address, username=name, password="long enough") as client:
+    with client_as(cluster, name, "long enough") as client:
         yield client
     if admin_client.admin.command("usersInfo", name)["users"]:
         admin_client.admin.command("dropUser", name)
@@ -40,7 +47,7 @@ def code_of(call: Any) -> int:
 
 def test_nothing_is_served_before_a_login(cluster: LocalCluster):
     """But what a driver needs to get there."""
-    with MongoClient[Any](cluster.cluster.routers[0].address) as client:
+    with client_as(cluster) as client:
         assert client.admin.command("ping")["ok"] == 1
         assert client.admin.command("hello")["msg"] == "isdbgrid"
         for call in (
@@ -56,20 +63,17 @@ def test_nothing_is_served_before_a_login(cluster: LocalCluster):
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1"])
 def test_a_wrong_password_is_refused(cluster: LocalCluster, mechanism: str):
     """As is a user who does not exist; the answer is the same."""
-    address = cluster.cluster.routers[0].address
     answers = set()
     for name in ("shardboard_admin_a", "nobody"):
-        with MongoClient[Any](address, username=name, password="wrong", authMechanism=mechanism) as client:
+        with client_as(cluster, name, "wrong", authMechanism=mechanism) as client:
             answers.add(code_of(lambda client=client: client.admin.command("listShards")))
     assert answers == {AUTHENTICATION_FAILED}
 
 
 def test_the_members_own_identity_is_refused(cluster: LocalCluster):
     """`__system` lives in `local`, which no router serves."""
-    with MongoClient[Any](
-        cluster.cluster.routers[0].address, username="__system", password=cluster.secrets.system_password,
-        authSource="local", authMechanism="SCRAM-SHA-256",
-    ) as client:  # fmt: skip
+    own = {"authSource": "local", "authMechanism": "SCRAM-SHA-256"}
+    with client_as(cluster, "__system", cluster.secrets.system_password, **own) as client:
         assert code_of(lambda: client.admin.command("listShards")) in (20, AUTHENTICATION_FAILED)
 
 
@@ -184,8 +188,7 @@ def user_admin(cluster: LocalCluster, admin_client: MongoClient[Any]) -> Iterato
     scratch = admin_client[DATABASE]
     scratch.command("createRole", name, privileges=[views], roles=["userAdmin"])
     scratch.command("createUser", name, pwd="long enough", roles=[name])
-    address = cluster.cluster.routers[0].address
-    with MongoClient[Any](address, username=name, password="long enough", authSource=DATABASE) as client:
+    with client_as(cluster, name, "long enough", authSource=DATABASE) as client:
         yield client
     scratch.command("dropUser", name)
     scratch.command("dropRole", name)

@@ -47,6 +47,28 @@ def test_a_weak_key_is_refused_and_not_repeated(keys: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "password", ["", "s3cr3t", "shardboard1", "changeme-4711-XYZ", "aaaaaaaaaaaaaaaa", "password1234567"]
+)
+@pytest.mark.parametrize("name", ["MONGODB_URI", "MONGODB_MONITOR_URI"])
+def test_a_weak_password_of_the_database_is_refused_and_not_repeated(name: str, password: str) -> None:
+    """The copied URI of a tutorial must not start anything."""
+    with pytest.raises(ConfigError, match=f"^{name} holds a short, sample or guessable password") as refusal:
+        load({**GOOD, name: f"mongodb://shardboard_api:{password}@127.0.0.1:27017/"})
+
+    assert not password or password not in str(refusal.value)
+
+
+def test_a_file_of_certificates_that_is_missing_is_named(tmp_path: Path) -> None:
+    """The URI is right; its secret part is not repeated."""
+    uri = f"mongodb://shardboard_api:k3-Vq9_zRt5LwX@127.0.0.1/?tls=true&tlsCAFile={tmp_path}/ca.pem"
+
+    with pytest.raises(ConfigError, match=r"^MONGODB_URI names the file .*/ca\.pem, which cannot be read") as refusal:
+        load({**GOOD, "MONGODB_URI": uri})
+
+    assert "zRt5" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PORT", "0"),
