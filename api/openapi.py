@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
 from flask import Flask
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
@@ -37,9 +37,23 @@ def _of_commas(_: Any, field: fields.Field, **__: Any) -> dict[str, Any]:
     return {"explode": False} if isinstance(field, CommaList) else {}
 
 
+class Converter(OpenAPIConverter):
+    """Tells what schemas and fields know of themselves, besides what apispec reads from them."""
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        return {**super().schema2jsonschema(schema), **getattr(schema, "rules", {})}
+
+    def field2property(self, field: fields.Field) -> dict[str, Any]:
+        return {**super().field2property(field), **getattr(field, "rules", {})}
+
+
+class Plugin(MarshmallowPlugin):
+    Converter = Converter
+
+
 def document(app: Flask) -> dict[str, Any]:
     """The whole document, for the routes that `app` has."""
-    plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
+    plugin = Plugin(schema_name_resolver=_name_of)
     spec = APISpec(TITLE, VERSION, "3.1.0", plugins=[plugin], info={"description": DESCRIPTION})
     if plugin.converter:
         plugin.converter.add_parameter_attribute_function(_of_commas)
@@ -131,7 +145,10 @@ def _path_parameter(name: str) -> dict[str, Any]:
 
 def _request_body(contract: Endpoint) -> dict[str, Any]:
     if contract.file:
-        shown = {"schema": {"type": "string"}, "example": contract.file.example}
+        shown = {
+            "schema": {"type": "string", "format": contract.file.media.partition("/")[2]},
+            "example": contract.file.example,
+        }
         return {"required": True, "content": {contract.file.media: shown}}
     return {
         "required": True,

@@ -35,7 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "name": "X-Consistency-Token",
         "in": "header",
         "description": "Of a write's answer: what is read is at least as new as that write, whoever serves it.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{80}$"},
     },
     "Prefer": {
         "name": "Prefer",

@@ -11,7 +11,7 @@ from cluster.collections import ROLES, USER_STATUSES
 
 from .. import passwords
 from ..names import fold
-from .base import Shown, Strict
+from .base import Shown, Strict, one_of
 from .fields import Choice, Id, Instant, Int, Preferences, Text, TimeZone
 from .filters import Filter, id_parameter, page_parameters, query_schema
 
@@ -25,7 +25,7 @@ class Username(Text):
     """3 to 32 letters, digits, `.`, `_` or `-`, kept in normal form (NFKC)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(32, 3, **kwargs)
+        super().__init__(32, 3, metadata={"format": "username", **kwargs.pop("metadata", {})}, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         name = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs))
@@ -54,7 +54,7 @@ class Email(Text):
 
 def _password(**kwargs: Any) -> Text:
     """A password as a client sends it; what a new one must be is `WithNewPassword`'s to say."""
-    return Text(1024, 1, load_only=True, **kwargs)
+    return Text(1024, 1, load_only=True, metadata={"format": "password", **kwargs.pop("metadata", {})}, **kwargs)
 
 
 class WithNewPassword(Strict):
@@ -173,6 +173,8 @@ UserQuery = query_schema(
 
 class Login(Strict):
     """One of `username` and `email`, and the password."""
+
+    rules = one_of("username", "email")
 
     username = Text(254, 1, metadata={"example": "ada"})
     email = Text(254, 1)

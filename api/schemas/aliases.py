@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from .. import ids
 from .accounts import PasswordChange, _password
-from .base import Strict
+from .base import Strict, one_of
 from .fields import Choice, CommaList, Int, Text, check_text
 from .reminders import MAX_EVERY_S, TaskId
 from .tasks import TASK_SORTS, TaskCreate, TaskPatch, TaskQuery
@@ -47,7 +47,7 @@ class StatusWord(Choice):
     """`Pending`, `Opened`, `Inprogress`, `In Progress`, `Completed`, and our own words."""
 
     def __init__(self, **kwargs: Any) -> None:
-        Text.__init__(self, 50, metadata={"example": "Pending"}, **kwargs)
+        Text.__init__(self, 50, metadata={"format": "status-word", "example": "Pending"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         found = status_of(super()._deserialize(value, attr, data, **kwargs))
@@ -86,7 +86,7 @@ class Clock(Loose):
     """`8pm`, `8:30 pm`, `20:30`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"example": "8pm"}, **kwargs)
+        super().__init__(metadata={"format": "clock", "example": "8pm"}, **kwargs)
 
     def parse(self, text: str) -> time:
         return parse_clock(text)
@@ -96,7 +96,7 @@ class LooseTime(Loose):
     """A day, or a time with or without an offset: `2030-12-31`, `2030-12-31 20:00`, `2030-12-31T20:00:00Z`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"example": "2030-12-31 20:00"}, **kwargs)
+        super().__init__(metadata={"format": "loose-time", "example": "2030-12-31 20:00"}, **kwargs)
 
     def parse(self, text: str) -> datetime:
         if _DATE.fullmatch(text):
@@ -191,10 +191,12 @@ class AliasEvent(Strict):
 class AliasSchedule(Strict):
     """An alert for a task: at `run_at`, every `interval_minutes`, or by `cron` in the caller's time zone."""
 
+    rules = one_of("run_at", "interval_minutes", "cron")
+
     task_id = TaskId(required=True)
     run_at = LooseTime()
     interval_minutes = Int(1, MAX_EVERY_S // 60)
-    cron = Text(100, 9)
+    cron = Text(100, 9, metadata={"format": "cron"})
 
     @validates_schema
     def check_one(self, data: dict[str, Any], **_: Any) -> None:
@@ -204,6 +206,8 @@ class AliasSchedule(Strict):
 
 class AliasPasswordChange(PasswordChange):
     """As ours; `old_password` for `current_password`."""
+
+    rules = one_of("current_password", "old_password")
 
     current_password = _password(metadata={"example": "correct horse 7"})
     old_password = _password()

@@ -15,6 +15,12 @@ from marshmallow import Schema, ValidationError, fields, validate
 from .. import ids, times
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+# Up to here a double holds every integer.
+MAX_EXACT = 2**53 - 1
+MAX_NUMBER = 1e300
+
+# As `str.strip` has it: these too are blank.
+NOT_BLANK = r"[^\s\u001c-\u001f\u0085]"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -37,6 +43,8 @@ class Text(fields.String):
         limits = validate.Length(min=least or None, max=most)
         super().__init__(validate=[limits, *kwargs.pop("validate", ())], **kwargs)
         self._blank_allowed = least == 0
+        if not self._blank_allowed and not {"pattern", "format"} & self.metadata.keys():
+            self.metadata = {**self.metadata, "pattern": NOT_BLANK}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -54,12 +62,15 @@ class Choice(Text):
 
 
 class Int(fields.Integer):
-    """A whole number; true, 1.0 and "1" are none. At most 64 bits, or `least` to `most`."""
+    """A whole number; true, 1.5 and "1" are none. At most 64 bits, or `least` to `most`."""
 
     def __init__(self, least: int = INT64_MIN, most: int = INT64_MAX, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=[validate.Range(least, most)], **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        # To JSON Schema 2.0 is an integer; larger ones than these have lost digits. RFC 8259, section 6.
+        if type(value) is float and value.is_integer() and abs(value) <= MAX_EXACT:
+            return int(value)
         if type(value) is not int:
             raise ValidationError("Not a valid integer.")
         return value
@@ -77,8 +88,10 @@ class QueryInt(Int):
 class Number(fields.Float):
     """A finite number, kept as a double."""
 
+    rules = {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        if type(value) not in (int, float) or abs(value) > 1e300:
+        if type(value) not in (int, float) or abs(value) > MAX_NUMBER:
             raise ValidationError("Not a valid number.")
         return float(value)
 
@@ -205,7 +218,7 @@ class TimeZone(Text):
     """A name of the IANA time zone database, e.g. `Europe/Berlin`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(64, 1, **kwargs)
+        super().__init__(64, 1, metadata={"format": "time-zone", **kwargs.pop("metadata", {})}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         name = super()._deserialize(value, attr, data, **kwargs)
@@ -216,6 +229,12 @@ class TimeZone(Text):
 
 class Preferences(fields.Dict):
     """A client's own settings: at most 50 plain names, each with a string, a number, true, false or null."""
+
+    rules = {
+        "maxProperties": 50,
+        "propertyNames": {"pattern": f"^{_PREFERENCE.pattern}$"},
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"], "maxLength": 500},
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not isinstance(value, dict) or len(value) > 50:

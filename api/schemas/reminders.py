@@ -23,14 +23,26 @@ KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+def _rule_of(kind: str) -> dict[str, Any]:
+    """What a schedule of that kind has, and has not."""
+    needed, allowed = KINDS[kind]
+    others = {name for parts in KINDS.values() for name in (*parts[0], *parts[1])} - {*needed, *allowed}
+    return {
+        "properties": {"kind": {"const": kind}, **dict.fromkeys(sorted(others), {"not": {}})},
+        "required": list(needed),
+    }
+
+
 class Schedule(Strict):
     """When: `once` at a time, at an `interval`, or by `cron`, minute hour day month weekday, in a time zone."""
+
+    rules = {"oneOf": [_rule_of(kind) for kind in KINDS]}
 
     kind = Choice(*KINDS, required=True)
     at = Instant(metadata={"description": "Of `once`: in the future."})
     every_s = Int(MIN_EVERY_S, MAX_EVERY_S, metadata={"description": "Of `interval`, in seconds."})
     starts_at = Instant(metadata={"description": "Of `interval`: a time it is counted from; the present unless given."})
-    cron = Text(100, 9, metadata={"description": "Of `cron`, such as `0 9 * * 1-5`."})
+    cron = Text(100, 9, metadata={"format": "cron", "description": "Of `cron`, such as `0 9 * * 1-5`."})
     tz = TimeZone(metadata={"description": "Of `cron`; UTC unless given."})
 
     @validates_schema(skip_on_field_errors=False)

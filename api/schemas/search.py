@@ -36,6 +36,29 @@ class Searchable:
     operators: tuple[str, ...]
 
 
+class Rules(fields.Raw):
+    """The groups of a search as they came: `clause_of` reads them. The document shows their whole shape."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        inner = rule = _object(
+            field={"type": "string"},
+            operator={"type": "string", "enum": list(OPERATORS)},
+            value={"type": ["string", "number", "boolean", "array"], "items": {}, "maxItems": MAX_VALUES},
+        )
+        for _ in range(MAX_DEPTH):
+            rules = {"type": "array", "minItems": 1, "maxItems": MAX_RULES, "items": inner}
+            group = _object(condition={"type": "string", "enum": list(JOINS)}, rules=rules)
+            inner = {"anyOf": [group, rule]}
+        self.rules = group
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    """An object with these properties, no fewer and no more."""
+    needed = {"required": list(properties), "additionalProperties": False}
+    return {"type": "object", "properties": properties, **needed}
+
+
 def search_schema(
     name: str,
     item: type[Schema],
@@ -46,13 +69,8 @@ def search_schema(
     """The body of a search: groups of rules, nested up to 3 deep, 30 rules in all; and which page of what they find."""
     shown = list(own_fields(item))
     added = [each for each in item().fields if each not in shown]
-    filters = {
-        "type": "object",
-        "description": "`{condition: AND|OR, rules: [{field, operator, value} or a group]}`",
-        "example": example,
-    }
     body: dict[str, fields.Field] = {
-        "filters": fields.Raw(required=True, metadata=filters),
+        "filters": Rules(required=True, metadata={"example": example}),
         **extra,
         "sort": Choice(*(sign + sort for sort in sorts for sign in ("", "-"))),
         "limit": Int(1, MAX_LIMIT, load_default=DEFAULT_LIMIT),

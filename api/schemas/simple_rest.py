@@ -21,6 +21,11 @@ DEFAULT_RANGE = (0, 24)
 class _Json(fields.String):
     """A parameter whose text is JSON."""
 
+    format: str
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"format": self.format, **kwargs.pop("metadata", {})}, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         try:
             return self.read(orjson.loads(value))
@@ -34,6 +39,8 @@ class _Json(fields.String):
 class SortPair(_Json):
     """`["due_at","DESC"]`, loaded as `-due_at`."""
 
+    format = "sort-pair"
+
     def read(self, value: Any) -> str:
         if not isinstance(value, list) or len(value) != 2 or not all(isinstance(part, str) for part in value):
             raise ValidationError('Must be a field and a direction, such as ["due_at","ASC"].')
@@ -45,6 +52,8 @@ class SortPair(_Json):
 
 class RowRange(_Json):
     """`[0,24]`, both included, loaded as `(0, 24)`."""
+
+    format = "row-range"
 
     def read(self, value: Any) -> tuple[int, int]:
         if not isinstance(value, list) or len(value) != 2 or not all(type(part) is int for part in value):
@@ -61,6 +70,8 @@ class RowRange(_Json):
 
 class Conditions(_Json):
     """`{"status":"pending","id":["..."]}`: what a list can be filtered by, with values instead of text."""
+
+    format = "conditions"
 
     def read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -61,11 +61,16 @@ def test_a_title_is_text_that_can_be_stored(text: Any) -> None:
     assert pointers(tasks.TaskCreate(), {"title": text}) == ["/title"]
 
 
-@pytest.mark.parametrize("number", [True, 1.0, "1", 10**30, 2**63, -(2**63) - 1, None, [], {"$gt": 0}])
+@pytest.mark.parametrize("number", [True, 1.5, 1e30, "1", 10**30, 2**63, -(2**63) - 1, None, [], {"$gt": 0}])
 def test_an_integer_is_one_of_64_bits(number: Any) -> None:
     """10**30 passes marshmallow and crashes in bson."""
     with pytest.raises(Problem):
         one(Int(), number)
+
+
+def test_an_integer_may_be_written_as_a_decimal() -> None:
+    """As JSON Schema has it."""
+    assert (one(Int(), 2.0), type(one(Int(), 2.0))) == (2, int)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
