@@ -23,7 +23,7 @@ from ..schemas.events import Event
 from ..schemas.fields import CommaList
 from ..schemas.projects import Project
 from ..schemas.reminders import Reminder
-from ..schemas.simple_rest import ProviderQuery, record_of
+from ..schemas.simple_rest import item_query, list_query, record_of
 from ..schemas.tasks import Task
 from .owned import PREFIX, View
 
@@ -92,12 +92,25 @@ def _list(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
         return _rows(response, resource.plural)
 
     problems = tuple(code for code in contract.problems if code != "invalid_cursor")
-    return replace(contract, query=ProviderQuery, answers={200: resource.shown(many=True)}, problems=problems), view
+    answers = {200: resource.shown(many=True)}
+    return replace(contract, query=list_query(resource.shown), answers=answers, problems=problems), view
 
 
 def _get(app: Flask, resource: Provided) -> tuple[Endpoint, View]:
     inner, contract = _handler(app, resource, f"get_{resource.noun}")
-    return contract, _as_it_is(inner)
+    if contract.query is None:
+        return contract, _as_it_is(inner)
+    asked = contract.query()
+
+    def view(query: Fields, **arguments: Any) -> Response:
+        return inner(query=load(asked, _expand(query)), **arguments)
+
+    return replace(contract, query=item_query(resource.shown)), view
+
+
+def _expand(query: Mapping[str, Any]) -> dict[str, str]:
+    """What is to be embedded, in our words."""
+    return {"expand": ",".join(query["embed"])} if "embed" in query else {}
 
 
 def _as_it_is(inner: View) -> View:
@@ -166,7 +179,7 @@ def to_query(resource: Provided, schema: Schema, asked: Mapping[str, Any]) -> Fi
             given = {**others, **given}
     if "sort" in asked:
         given["sort"] = asked["sort"]
-    query = load(schema, given)
+    query = load(schema, given | _expand(asked))
     if "id" not in query:
         first, last = asked["range"]
         query |= {"offset": first, "limit": last - first + 1}

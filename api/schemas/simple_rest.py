@@ -4,13 +4,13 @@ https://github.com/marmelab/react-admin/tree/master/packages/ra-data-simple-rest
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from marshmallow import Schema, ValidationError, fields, missing, pre_load
 
-from .base import Strict
+from .base import Strict, own_fields
 from .filters import MAX_OFFSET
 
 # An export asks for 1,000 rows at once, whatever a page of the table has.
@@ -79,6 +79,20 @@ class Conditions(_Json):
         return value
 
 
+class Embedded(_Json):
+    """`["assignee"]`: the names of what ids stand for, as `expand` adds them; one alone may stand without a list."""
+
+    def __init__(self, names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._names = tuple(names)
+
+    def read(self, value: Any) -> list[str]:
+        wanted = [value] if isinstance(value, str) else value
+        if not isinstance(wanted, list) or not wanted or not all(each in self._names for each in wanted):
+            raise ValidationError(f"Must be a list of some of {', '.join(self._names)}.")
+        return wanted
+
+
 class ProviderQuery(Strict):
     """What `getList`, `getMany` and `getManyReference` ask for."""
 
@@ -100,6 +114,24 @@ class ProviderQuery(Strict):
             "example": "{}",
         },
     )
+
+
+def list_query(shown: type[Schema]) -> type[Schema]:
+    """The query string of a list of what is `shown`."""
+    return type(f"{shown.__name__}ProviderQuery", (ProviderQuery,), _embed(shown))
+
+
+def item_query(shown: type[Schema]) -> type[Schema]:
+    """The query string of one item."""
+    return type(f"{shown.__name__}ProviderItemQuery", (Strict,), _embed(shown))
+
+
+def _embed(shown: type[Schema]) -> dict[str, fields.Field]:
+    """`embed`, where there is something that can be."""
+    names = [name for name in shown().fields if name not in own_fields(shown)]
+    text = f"Add the names of what ids stand for: {', '.join(names)}."
+    metadata = {"description": text, "example": f'["{names[0]}"]'} if names else {}
+    return {"embed": Embedded(names, metadata=metadata)} if names else {}
 
 
 def record_of(name: str, written: type[Schema], shown: type[Schema], made: type[Schema]) -> type[Schema]:

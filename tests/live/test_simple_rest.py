@@ -149,6 +149,20 @@ class TestLists:
         )
         assert (titles(found), found["total"]) == (["Plant 2", "Plant 1"], 3)
 
+    def test_names_are_embedded(self, provider: Provider, ada: Caller, bob: Caller) -> None:
+        """In lists, by id and alone; a record that is sent back with them is as good as one without."""
+        task = ada.task(title="Embedded", assignee_id=bob.id)
+        name, meta = {"id": bob.id, "username": bob.username, "name": "Ada"}, {"embed": ["assignee"]}
+
+        one = provider.call("getOne", "tasks", id=task["id"], meta=meta)["data"]
+        many = provider.call("getMany", "tasks", ids=[task["id"]], meta=meta)["data"]
+        page = {"pagination": {"page": 1, "perPage": 5}, "sort": {"field": "id", "order": "DESC"}}
+        listed = provider.call("getList", "tasks", filter={"q": "embedded"}, meta=meta, **page)["data"]
+
+        assert [one] == many == listed == [{**task, "assignee": name}]
+        done = provider.call("update", "tasks", id=task["id"], data={**one, "status": "done"})["data"]
+        assert done["status"] == "done"
+
 
 class TestItems:
     """`getOne`, `create`, `update`, `updateMany`, `delete`, `deleteMany`."""
@@ -308,7 +322,7 @@ class TestItems:
         ('filter={"id":["x"]}', "/id/0"),
         ('filter={"id":["x"],"status":"done"}', "/id/0"),
         ('filter={"project_id":"x"}', "/project_id"),
-        ('embed=["assignee"]', "/embed"),
+        ('embed=["secrets"]', "/embed"),
     ],
 )
 def test_a_list_that_cannot_be_served_says_why(ada: Caller, query: str, pointer: str) -> None:
@@ -337,6 +351,14 @@ def test_a_version_is_heeded_where_it_is_sent(ada: Caller) -> None:
     assert_problem(ada.put(path, {"title": "Old"}, match='"7"'), 412)
     assert ok(ada.put(path, {"title": "New"}, match='"1"'))["version"] == 2
     assert_problem(ada.delete(path, match='"1"'), 412)
+
+
+def test_a_deletion_takes_no_key(ada: Caller) -> None:
+    """Its answer is the record, which a repeated one could not find; so none is promised, and nothing is deleted."""
+    path = f"/simple-rest/tasks/{ada.task()['id']}"
+
+    assert_problem(ada.call("DELETE", path, {"Idempotency-Key": "once"}), 422)
+    assert ada.get(path).status_code == 200
 
 
 def test_unknown_fields_are_refused(ada: Caller) -> None:

@@ -112,6 +112,7 @@ QUERY: dict[type[fields.Field], tuple[str, ...]] = {
         "[10001,10002]",
         "[0," + "9" * 30 + "]",
     ),
+    simple_rest.Embedded: ("[]", "[1]", '["x"]', '[["owner"]]', '{"owner":1}', '"owner,x"', "null"),
     simple_rest.Conditions: (
         *("[]", '{"$where":"1"}', '{"status":{"$ne":1}}', '{"status":[{"$ne":1}]}', '{"a.b":1}', '{"owner_id":"x"}'),
         *('{"scope":["all"]}', '{"id":{"$gt":""}}', '{"sort":"id"}', '{"limit":5}', '{"__proto__":1}'),
