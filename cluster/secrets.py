@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import ClusterError
+
 KEYFILE = "keyfile"
 CA, CA_KEY, CLIENT, NODES = "ca.pem", "ca.key", "client.pem", "node-*.pem"
 # Characters that need no escaping in a URI, a shell or an env file.
@@ -39,15 +41,31 @@ class Secrets:
 
     @property
     def client_tls(self) -> Tls | None:
-        """What clients show and believe; None where the cluster speaks no TLS."""
+        """What clients show and believe; None where the cluster speaks no TLS.
+
+        Raises:
+            ClusterError: a file is missing.
+        """
         return self._tls(CLIENT)
 
     def node_tls(self, host: str) -> Tls | None:
-        """What the nodes on `host` show and believe; None where the cluster speaks no TLS."""
+        """What the nodes on `host` show and believe; None where the cluster speaks no TLS.
+
+        Raises:
+            ClusterError: a file is missing.
+        """
         return self._tls(node_file(host))
 
     def _tls(self, file_name: str) -> Tls | None:
-        return Tls(self.directory / file_name, self.directory / CA) if self.uses_tls else None
+        if not self.uses_tls:
+            return None
+        found = Tls(self.directory / file_name, self.directory / CA)
+        for path in (found.certificate, found.authority):
+            if not path.exists():
+                raise ClusterError(
+                    f"{path} is missing: bring it, or run `scripts/cluster secrets --tls --dir {path.parent}`."
+                )
+        return found
 
     @property
     def keyfile(self) -> Path:

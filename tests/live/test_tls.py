@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from api_support import ok, sign_up
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
@@ -119,6 +120,29 @@ def test_commands_work_through_a_uri(secure: LocalCluster, tmp_path: Path) -> No
     assert main(["check", "--uri", f"@{uri}", "--secrets", str(secure.data_dir.secrets)]) == 0
 
 
+def test_an_inventory_says_that_its_nodes_speak_tls(
+    secure: LocalCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the files among its secrets; without them, or without the line, the sentence says what is amiss."""
+    config_set, (shard,) = secure.cluster.config_set, secure.cluster.shards
+    content: dict[str, Any] = {
+        "config": {"set": config_set.name, "members": [config_set.members[0].address]},
+        "shards": [{"set": shard.name, "members": [shard.members[0].address]}],
+        "routers": [secure.cluster.routers_address],
+        "secrets": str(secure.data_dir.secrets),
+    }
+    file = tmp_path / "nodes.yaml"
+
+    file.write_text(yaml.safe_dump({**content, "tls": True}))
+    assert main(["init", "--inventory", str(file)]) == 0
+    file.write_text(yaml.safe_dump({**content, "tls": True, "secrets": str(tmp_path / "none")}))
+    assert main(["init", "--inventory", str(file)]) == 1
+    assert "client.pem is missing" in capsys.readouterr().err
+    file.write_text(yaml.safe_dump(content))
+    assert main(["init", "--wait", "1", "--inventory", str(file)]) == 1
+    assert "it may demand TLS" in capsys.readouterr().err
+
+
 def test_a_client_without_tls_is_turned_away_everywhere(secure: LocalCluster) -> None:
     """Nothing is ever said in plain text, by members or routers."""
     turned_away_everywhere(secure)
@@ -209,19 +233,15 @@ def test_renewed_certificates_are_taken_node_by_node(secure: LocalCluster) -> No
 
 
 def test_tls_is_switched_on_while_nothing_runs(small_cluster: LocalCluster, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nodes with and without it could not talk; data and users are as they were."""
-    small_cluster.up(Progress(quiet=True))
-    with MongoClient[dict[str, Any]](small_cluster.uri(ADMIN)) as client:
-        client[small_cluster.database]["migrations"].insert_one({"_id": 7})
-    where = ["--data", str(small_cluster.data_dir.root)]
+    """Nodes with and without it could not talk, so one that runs is in the way; later starts need no option."""
+    root, member = small_cluster.data_dir.root, small_cluster.cluster.config_set.members[0]
+    small_cluster.nodes.start(member)
 
-    assert main(["up", "--tls", *where]) == 1
+    assert main(["up", "--tls", "--data", str(root)]) == 1
     assert "runs without TLS: stop it with scripts/cluster down first" in capsys.readouterr().err
-    small_cluster.down(Progress(quiet=True))
-    assert main(["up", "--tls", *where]) == 0
+    assert not LocalCluster.open(root).cluster.tls
+    small_cluster.nodes.kill(member)
 
-    reopened = LocalCluster.open(small_cluster.data_dir.root)
-    assert reopened.status().problem() is None
-    assert_turned_away(reopened.cluster.routers[0])
-    with MongoClient[dict[str, Any]](reopened.uri(ADMIN)) as client:
-        assert client[reopened.database]["migrations"].count_documents({"_id": 7}) == 1
+    assert LocalCluster.create(root, tls=True).cluster.tls
+    assert LocalCluster.create(root).cluster.tls and LocalCluster.open(root).secrets.uses_tls
+    assert not LocalCluster.create(root, tls=False).cluster.tls

@@ -28,6 +28,7 @@ def test_an_inventory_becomes_a_cluster(tmp_path: Path) -> None:
     assert [member.name for member in found.cluster.members] == ["config-a", "shard-1-a", "shard-1-b"]
     assert found.cluster.shards[0].seed == "shard-1/10.0.0.11:27018,10.0.0.12:27018"
     assert (found.database, found.secrets) == ("shardboard", tmp_path / "secrets")
+    assert not found.cluster.tls and read_inventory(written(tmp_path, GOOD + "tls: true\n")).cluster.tls
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,20 @@ def test_a_member_in_trouble_is_named(changed: MemberStatus, sentence: str) -> N
     assert with_member(changed).problem() == sentence
 
 
+@pytest.mark.parametrize(("days", "said"), [(None, None), (30, None), (29, "ends in 29 days"), (-1, "ends in -1 days")])
+def test_a_certificate_that_ends_soon_is_a_problem(days: int | None, said: str | None) -> None:
+    """A month ahead, of members and routers; where there is no TLS there is none."""
+    near = replace(member("shard-2-c"), certificate_days=days)
+    router = RouterStatus("router-1", "127.0.0.1:27017", "6.0.5", certificate_days=days)
+
+    found = (with_member(near).problem(), replace(HEALTHY, routers=(router,)).problem())
+
+    if said is None:
+        assert found == (None, None)
+    else:
+        assert all(said in str(problem) and "scripts/cluster secrets --tls" in str(problem) for problem in found)
+
+
 def test_a_set_without_primary_comes_before_its_members() -> None:
     """What stops the most work is said first."""
     headless = SetStatus("shard-1", (member("shard-1-a"), member("shard-1-b", "DOWN")))
