@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pymongo.database import Database
 from support import free_port
 
 from cluster.local import LocalCluster
+from cluster.nodes.process import process_in
 from cluster.run.services import Services
 from cluster.wait import NotReady, wait_until
 
@@ -30,7 +32,7 @@ WRITERS, EACH = 6, 20
 THREADS = 4
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def measured(cluster: LocalCluster, api: Services) -> Iterator[Services]:
     """An API of its own, so that nobody else's requests are counted; three processes."""
     with serving(cluster, workers=3) as services:
@@ -42,7 +44,7 @@ def serving(cluster: LocalCluster, workers: int) -> Iterator[Services]:
     """Another API beside the one of all tests; each process has `THREADS`."""
     port, settings = free_port(2), {"WORKERS": str(workers), "THREADS": str(THREADS)}
     services = Services(cluster, port, settings, port + 1)
-    services.api = type(services.api)("measured", cluster.data_dir.pid("measured"), cluster.data_dir.output("measured"))
+    services.api = process_in(cluster.data_dir, f"api-{port}")
     try:
         services.start_api()
         yield services
@@ -122,10 +124,10 @@ def test_every_request_is_counted_once_over_all_processes_and_their_deaths(measu
     assert value(after, "mongodb_connections") > 0
 
 
-def require_replaced(services: Services, victim: int) -> None:
-    """Raises NotReady until there are three processes, each of which serves, without the victim."""
+def require_replaced(services: Services, victim: int, count: int = 3) -> None:
+    """Raises NotReady until there are as many processes as before, without the victim."""
     found = processes(services)
-    if victim in found or len(found) < 3:
+    if victim in found or len(found) < count:
         raise NotReady(str(found))
 
 
@@ -142,8 +144,9 @@ def test_what_clients_send_makes_no_label(measured: Services) -> None:
 
     new = {key for key in after if key not in before and key[0].endswith("_total")}
     assert len(new) <= 4, new
-    assert value(after, "http_requests_total", route="unmatched") == 40
-    assert value(after, "http_requests_total", route="unparsed", status="414") == 1
+    for route, status, sent in (("unmatched", "404", 20), ("unmatched", "405", 20), ("unparsed", "414", 1)):
+        labels = {"route": route, "status": status}
+        assert value(after, "http_requests_total", **labels) - value(before, "http_requests_total", **labels) == sent
     text = requests.get(measured.metrics_urls["api"], timeout=10).text
     for secret in (who.id, who.username, who.headers["Authorization"][7:], "somebody", "127.0.0.1", "path"):
         assert secret not in re.sub(r"# .*|<\w+>", "", text)
@@ -162,28 +165,46 @@ def test_metrics_are_on_the_internal_listener_alone(measured: Services) -> None:
 
 def test_refusals_are_told_apart(measured: Services) -> None:
     """Too many failed logins, by what was counted."""
-    body = registration()
+    body, before = registration(), value(scrape(measured), "logins_throttled_total", counter="account")
     ok(Caller(measured.url).post("/auth/register", body), 201)
     for _ in range(12):
         Caller(measured.url).post("/auth/login", {"username": body["username"], "password": PASSWORD + "x"})
 
-    assert value(scrape(measured), "logins_throttled_total", counter="account") == 2
+    assert value(scrape(measured), "logins_throttled_total", counter="account") - before == 2
 
 
-def test_the_directory_of_counters_goes_with_the_api(measured: Services) -> None:
+def test_the_directory_of_counters_goes_with_the_api(cluster: LocalCluster, api: Services) -> None:
     """It is private, has a place a process however many have died, and nothing is left of it after a stop."""
-    directory = directory_of(processes(measured)[0])
-    assert directory.stat().st_mode & 0o077 == 0
-    for _ in range(3):
-        victim = processes(measured)[0]
-        os.kill(victim, signal.SIGKILL)
-        wait_until("another process", lambda victim=victim: require_replaced(measured, victim), 20)
-    scrape(measured)
-    assert {re.split(r"[_-]", path.stem)[-1] for path in directory.iterdir()} == {"0", "1", "2"}
-
-    measured.api.stop()
+    with serving(cluster, workers=2) as services:
+        directory = directory_of(processes(services)[0])
+        assert directory.stat().st_mode & 0o077 == 0
+        for _ in range(2):
+            victim = processes(services)[0]
+            os.kill(victim, signal.SIGKILL)
+            wait_until("another process", partial(require_replaced, services, victim, 2), 20)
+        scrape(services)
+        assert {re.split(r"[_-]", path.stem)[-1] for path in directory.iterdir()} == {"0", "1"}
 
     assert not directory.exists()
+
+
+def test_a_reload_loses_no_count(measured: Services) -> None:
+    """Old and new processes serve side by side for a while, each in a place of its own."""
+    before, scraped = set(processes(measured)), counters(scrape(measured))
+    measured.api.signal(signal.SIGHUP)
+    wait_until("other processes", lambda: require_others(measured, before), 20)
+    requests.get(f"{measured.url}/health/live", timeout=10)
+    after = scrape(measured)
+
+    assert not {key for key, found in scraped.items() if counters(after).get(key, 0) < found}
+    assert value(after, "http_requests_total", route="/health/live") == 1
+    assert value(after, "http_requests_in_flight") == value(after, "mongodb_connections_in_use") == 0
+
+
+def require_others(services: Services, before: set[int]) -> None:
+    found = set(processes(services))
+    if found & before or len(found) < 3:
+        raise NotReady(str(found))
 
 
 def directory_of(pid: int) -> Path:
