@@ -82,8 +82,12 @@ class Conditions(_Json):
 class Embedded(_Json):
     """`["assignee"]`: the names of what ids stand for, as `expand` adds them; one alone may stand without a list."""
 
+    format = "embedded"
+
     def __init__(self, names: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        name = f'"({"|".join(names)})"'
+        metadata = {"pattern": rf"^\[{name}(,{name})*\]$", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
         self._names = tuple(names)
 
     def read(self, value: Any) -> list[str]:
