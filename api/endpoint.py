@@ -167,7 +167,7 @@ def json_body() -> dict[str, Any]:
         raise Problem("unsupported_media_type", "Send Content-Type: application/json.")
     try:
         # Refuses what the standard library lets pass: NaN, lone surrogates, bytes that are not UTF-8.
-        body = orjson.loads(request.get_data())
+        body = orjson.loads(_whole_body(services().settings.max_body_bytes))
     except orjson.JSONDecodeError:
         raise Problem("bad_json", "The body must be a JSON object in UTF-8.") from None
     if not isinstance(body, dict):
@@ -207,8 +207,19 @@ def file_body(file: File) -> bytes:
     encoding = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != file.media or encoding not in ("utf-8", "utf8"):
         raise Problem("unsupported_media_type", f"Send Content-Type: {file.media}, in UTF-8.")
-    request.max_content_length = getattr(services().settings, file.limit)
-    return request.get_data()
+    return _whole_body(getattr(services().settings, file.limit))
+
+
+def _whole_body(most: int) -> bytes:
+    """The body of at most so many bytes.
+
+    werkzeug cuts one whose length was not told at its limit: half a file must not look whole. So one byte more is read.
+    """
+    request.max_content_length = most + 1
+    data = request.get_data()
+    if len(data) > most:
+        raise Problem("too_large")
+    return data
 
 
 def _read_query(schema: Schema | None, arguments: dict[str, Any]) -> None:

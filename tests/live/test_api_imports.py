@@ -179,6 +179,7 @@ def test_rows_name_people_and_projects_as_a_new_task_may(ada: Caller, api: Servi
         (b"title,role\na,admin\n", 422, "invalid"),
         (b"title\n" + b"a\n" * (imports.MAX_ROWS + 1), 422, "invalid"),
         (b"title\n" + b"a" * (16 * MIB), 413, "too_large"),
+        (b"title\n" + b"\n" * (16 * MIB - 5), 413, "too_large"),
     ],
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else None,
 )
@@ -199,6 +200,18 @@ def test_a_file_that_cannot_be_imported_leaves_nothing(
 )
 def test_another_media_type_is_refused(ada: Caller, media: str) -> None:
     assert_problem(send(ada, "title\na\n", {"Content-Type": media}), 415)
+
+
+def test_a_file_whose_length_is_not_told_may_not_be_longer(ada: Caller) -> None:
+    """Chunked: what comes is counted, and never cut to a file that looks whole."""
+    whole = ada.call("POST", "/imports", CSV, data=iter([b"title\n", b"a\n"]))
+    too_long = ada.call("POST", "/imports", CSV, data=(b"title\n" + b"\n" * (MIB - 6) for _ in range(17)))
+
+    assert finished(ada, whole)["rows_done"] == 1
+    assert_problem(too_long, 413)
+    padded = (b'{"title": "x"}' + b" " * MIB for _ in range(2))
+    assert_problem(ada.call("POST", "/tasks", {"Content-Type": "application/json"}, data=padded), 413)
+    assert titles(ada) == ["a"]
 
 
 def test_other_routes_take_no_more_than_before(ada: Caller) -> None:
