@@ -21,8 +21,9 @@ from collections.abc import Mapping
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import docs, edge, errors, logs, routes
+from . import docs, edge, errors, logs, routes, turns
 from .auth import read_role
+from .changes.hub import Hub
 from .config import Settings, load
 from .consistency import TokenSigner
 from .cursors import CursorSigner
@@ -51,6 +52,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app.url_rule_class = IdRule
     services = app.extensions[EXTENSION] = make_services(app, settings)
     request_metrics.register(app, services.metrics)
+    turns.register(app, settings.threads)
     edge.register(app, settings)
     logs.register(app)
     errors.register(app)
@@ -82,6 +84,7 @@ def make_services(app: Flask, settings: Settings) -> Services:
         cursors=CursorSigner(settings.jwt_keys),
         moments=TokenSigner(settings.jwt_keys),
         monitor=Monitor(settings),
+        changes=Hub(app, settings.changes_clients),
     )
 
 

@@ -1,5 +1,6 @@
 """Who is calling, and what they may call."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bson import ObjectId
@@ -33,6 +34,14 @@ def read_role(session_id: str, user_id: ObjectId) -> str | None:
         return None
     user = users.find_standing(user_id)
     return user["role"] if user and user["status"] == "active" else None
+
+
+def read_roles(people: Mapping[str, ObjectId]) -> dict[str, str]:
+    """The roles of the live sessions of active users among `people`, session to user; by two reads for all of them."""
+    live = {session["_id"] for session in sessions.list_live_ids(list(people))}
+    standings = {user["_id"]: user for user in users.list_standings(list({*people.values()}))}
+    active = {user_id: user["role"] for user_id, user in standings.items() if user["status"] == "active"}
+    return {sid: active[user_id] for sid, user_id in people.items() if sid in live and user_id in active}
 
 
 def bearer_token() -> str | None:

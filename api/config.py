@@ -56,6 +56,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("METRICS_PORT", "0", "port", "Its port, another for each service of a host; 0: none.", integer(0, 65535)),
     Setting("WORKERS", "2", "processes", "API processes.", integer(1, 64)),
     Setting("THREADS", "8", "threads", "Threads of each process.", integer(2, 256)),
+    Setting(
+        "CHANGES_CLIENTS",
+        "64",
+        "clients",
+        "Clients of each process that may follow changes, each in a thread of its own beside `THREADS`; then 503.",
+        integer(0, 1000),
+    ),
+    Setting(
+        "CHANGES_HEARTBEAT_S",
+        "15",
+        "seconds",
+        "How often a client that follows changes hears something.",
+        integer(1, 300),
+    ),
     Setting("GRACEFUL_STOP_S", "30", "seconds", "How long a stop waits for requests in flight.", integer(1, 600)),
     Setting("ACCESS_TOKEN_S", "900", "seconds", "Life of an access token.", integer(10, 86_400)),
     Setting("REFRESH_IDLE_S", "604800", "seconds", "Life of an unused refresh token.", integer(60, 31_536_000)),
@@ -139,6 +153,8 @@ class Settings:
     metrics_port: int
     workers: int
     threads: int
+    changes_clients: int
+    changes_heartbeat_s: int
     graceful_stop_s: int
     access_token_s: int
     refresh_idle_s: int

@@ -36,6 +36,9 @@ CONNECT_MS = 2_000
 # A request that waits longer for a connection is one too many: refuse it while it is cheap.
 WAIT_QUEUE_MS = 500
 
+# Of those who follow changes: the stream, the check of their sessions, two who catch up, two who look something up.
+CHANGES_CONNECTIONS = 6
+
 # The session that the queries of this thread run in: a transaction's, that of a consistency token, or none.
 SESSION: ContextVar[ClientSession | None] = ContextVar("SESSION", default=None)
 
@@ -55,7 +58,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "connectTimeoutMS": CONNECT_MS,
         "waitQueueTimeoutMS": WAIT_QUEUE_MS,
         "timeoutMS": settings.deadline_write_ms,
-        "maxPoolSize": settings.threads + 2,
+        "maxPoolSize": settings.threads + 2 + CHANGES_CONNECTIONS,
         "minPoolSize": settings.threads,
     }
 

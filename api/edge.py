@@ -21,7 +21,7 @@ SECURITY_HEADERS = {
 ALLOWED_METHODS = "GET, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Range, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Consistency-Token, "
-    "X-Request-Id"
+    "X-Request-Id, Last-Event-ID"
 )
 EXPOSED_HEADERS = (
     "Content-Range, X-Total-Count, ETag, Location, Link, Retry-After, X-Request-Id, X-Consistency-Token, X-Route, "

@@ -16,13 +16,14 @@ from flask import Response, g, request
 from marshmallow import Schema, fields
 
 from . import reads, watch
-from .auth import authenticate, bearer_token, require_admin
+from .auth import Principal, authenticate, bearer_token, require_admin
 from .config import Settings
 from .db import deadline
 from .errors import Problem, invalid, unavailable
 from .idempotency import check_key
 from .schemas.base import load
 from .services import services
+from .tickets import redeem
 
 View = Callable[..., Response]
 
@@ -35,6 +36,8 @@ class Access(Enum):
     USER = "user"
     # Reads session and role anew: what is powerful or about passwords does not trust the cache.
     USER_NOW = "user, checked at once"
+    # Or who has a ticket, which stands for one of their tokens.
+    TICKET = "user, or a ticket"
     ADMIN = "admin"
 
 
@@ -67,6 +70,7 @@ class Endpoint:
     that belong to this route in particular; those that its other fields imply are added by `openapi`. `media` are the
     types of an answer that is not JSON; `file` is a body that is none, which the view gets as bytes. Writes that are
     `conditional` need `If-Match`; `lenient` ones heed it where it is sent, and else overwrite any version.
+    `media_example` is one of `media`; a `resumable` answer goes on after a `Last-Event-ID`.
     """
 
     summary: str
@@ -78,6 +82,8 @@ class Endpoint:
     answers: Mapping[int, Schema | type[Schema] | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
+    media_example: str | None = None
+    resumable: bool = False
     conditional: bool = False
     lenient: bool = False
     idempotent: bool = False
@@ -142,9 +148,18 @@ def _identify(access: Access, arguments: dict[str, Any]) -> None:
     if access is Access.ANYONE_OR_USER:
         arguments["caller"] = authenticate() if bearer_token() else None
         return
+    if access is Access.TICKET and "ticket" in request.args and not bearer_token():
+        arguments["caller"] = _holder_of_ticket(request.args["ticket"])
+        return
     arguments["caller"] = authenticate(fresh=access is not Access.USER)
     if access is Access.ADMIN:
         require_admin(arguments["caller"])
+
+
+def _holder_of_ticket(ticket: str) -> Principal:
+    if request.method == "HEAD":
+        raise Problem("unauthenticated", "A ticket is for one GET.")
+    return redeem(ticket)
 
 
 def _admit_write() -> None:

@@ -218,11 +218,11 @@ def _from_pymongo(error: PyMongoError) -> Response:
 
 def _from_anything(error: Exception) -> Response:
     # The type and the place, never the message: a driver's message may quote a document.
-    log.error("request_failed", error=type(error).__name__, exc_info=_place(error))
+    log.error("request_failed", error=type(error).__name__, exc_info=place_of(error))
     return respond(Problem("internal", "The fault is ours and has been logged under request_id."))
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """The lines that led to `error`, e.g. `api/routes/tasks.py:41 create_task < api/store/tasks.py:30 insert_task`."""
     trace, places = error.__traceback__, []
     while trace is not None:

@@ -41,7 +41,9 @@ bind = [f"{_settings.bind}:{_settings.port}"]
 if _settings.metrics_port:
     bind.append(f"{_settings.metrics_bind}:{_settings.metrics_port}")
 workers = _settings.workers
-threads = _settings.threads
+# A client that follows changes holds a thread of its own, which mostly waits; `api.turns` keeps the others to THREADS.
+threads = _settings.threads + _settings.changes_clients
+worker_connections = 1000 + threads
 worker_class = "api.gunicorn_worker.Worker"
 # Where the worker's heartbeat file lies: a disk that stalls must not look like a worker that hangs.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112

@@ -1,6 +1,7 @@
 """gunicorn's threaded worker with what the API needs beside it: `/metrics` on its own listener and threads, and the one
 error shape for requests that never reach the application."""
 
+import os
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
@@ -40,6 +41,8 @@ class Worker(ThreadWorker):
         super().load_wsgi()
         api: Any = self.wsgi  # type: ignore[has-type]
         self._services: Services = api.extensions[EXTENSION]
+        # An answer that lasts must end when its worker is told to, or has lost its parent.
+        self._services.changes.is_stopping = lambda: not self.alive or self.ppid != os.getppid()
         self._scrapes = ThreadPoolExecutor(SCRAPE_THREADS, "metrics")
         settings = self._services.settings
         if settings.metrics_port:

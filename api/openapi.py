@@ -58,6 +58,7 @@ def document(app: Flask) -> dict[str, Any]:
     if plugin.converter:
         plugin.converter.add_parameter_attribute_function(_of_commas)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    spec.components.security_scheme("ticket", {"type": "apiKey", "in": "query", "name": "ticket"})
     spec.components.schema("Problem", schema=ProblemDocument)
     for name, header in HEADERS.items():
         spec.components.parameter(name, "header", header)
@@ -127,7 +128,8 @@ def _operation(rule: Rule, method: str, contract: Endpoint, name: str) -> dict[s
 def _security(access: Access) -> list[dict[str, list[str]]]:
     if access is Access.ANYONE:
         return []
-    return [{}, {"token": []}] if access is Access.ANYONE_OR_USER else [{"token": []}]
+    also: dict[Access, list[dict[str, list[str]]]] = {Access.ANYONE_OR_USER: [{}], Access.TICKET: [{"ticket": []}]}
+    return [*also.get(access, []), {"token": []}]
 
 
 def _parameters(rule: Rule, method: str, contract: Endpoint) -> list[Any]:
@@ -175,7 +177,8 @@ def _answer(status: int, schema: Schema | type[Schema] | None, contract: Endpoin
     if schema:
         answer["content"] = {"application/json": {"schema": schema}}
     if contract.media:
-        answer["content"] = {media: {"schema": {"type": "string"}} for media in contract.media}
+        example = {"example": contract.media_example} if contract.media_example else {}
+        answer["content"] = {media: {"schema": {"type": "string"}, **example} for media in contract.media}
     headers = of_answer(status, contract)
     if headers:
         answer["headers"] = headers

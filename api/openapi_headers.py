@@ -31,6 +31,12 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The answer to the first request with this key is sent again for 24 hours.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
     },
+    "LastEventId": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The id of the last event that was received: what came after it is told first.",
+        "schema": {"type": "string"},
+    },
     "ConsistencyToken": {
         "name": "X-Consistency-Token",
         "in": "header",
@@ -73,6 +79,8 @@ def of_request(method: str, contract: Endpoint) -> list[str]:
         found.append("PerhapsIfMatch")
     if contract.idempotent:
         found.append("IdempotencyKey")
+    if contract.resumable:
+        found.append("LastEventId")
     if contract.access is not Access.ANYONE and contract.kind is not Kind.WRITE:
         found += ["ConsistencyToken", "Prefer"]
     return found

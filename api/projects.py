@@ -14,6 +14,8 @@ from .auth import Principal
 from .db import Document
 from .errors import Problem, invalid
 from .responses import missed, unless_stale
+from .schemas.base import compile_dump
+from .schemas.projects import Project
 from .services import services
 from .store import audit as entries
 from .store import outbox, projects, tasks, users
@@ -21,6 +23,14 @@ from .store.owned import Versions, at_versions, change, new_document
 
 MAX_MEMBERS = 500
 NOT_FULL = {f"member_ids.{MAX_MEMBERS - 1}": {"$exists": False}}
+
+
+_dump = compile_dump(Project)
+
+
+def dump_project(project: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is shown: with the number of its members."""
+    return _dump({**project, "members": len(project["member_ids"])})
 
 
 def new_project(caller: Principal, fields: Mapping[str, Any]) -> Document:
@@ -56,8 +66,13 @@ def update(caller: Principal, project_id: ObjectId, fields: Mapping[str, Any], v
     return project
 
 
-def _change(caller: Principal, fields: Mapping[str, Any], computed: Mapping[str, Any] | None = None) -> list[Document]:
-    return change(fields, caller.user_id, g.get("request_id"), times.now(), computed)
+def _change(
+    caller: Principal,
+    fields: Mapping[str, Any],
+    computed: Mapping[str, Any] | None = None,
+    left: Sequence[ObjectId] = (),
+) -> list[Document]:
+    return change(fields, caller.user_id, g.get("request_id"), times.now(), computed, left)
 
 
 def add_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) -> Document:
@@ -113,7 +128,7 @@ def remove_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) ->
     remaining = {"$filter": {"input": "$member_ids", "cond": {"$ne": ["$$this", user_id]}}}
 
     def work() -> Document | None:
-        removed = _change(caller, {}, {"member_ids": remaining})
+        removed = _change(caller, {}, {"member_ids": remaining}, [user_id])
         project = projects.update_project(project_id, [allowed, {"member_ids": user_id}], removed)
         if project is not None:
             author = {"actor_id": caller.user_id, "request_id": g.get("request_id")}

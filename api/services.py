@@ -1,7 +1,7 @@
 """What `create_app` made for a process, found from anywhere within its application context."""
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app
 
@@ -14,6 +14,9 @@ from .monitor import Monitor
 from .passwords import Passwords
 from .standing import SessionCache
 from .tokens import TokenKeys
+
+if TYPE_CHECKING:
+    from .changes.hub import Hub
 
 EXTENSION = "shardboard"
 
@@ -31,6 +34,7 @@ class Services:
     cursors: CursorSigner
     moments: TokenSigner
     monitor: Monitor
+    changes: "Hub"
     # Shared statistics: name -> (when by the monotonic clock, figures).
     statistics: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
 

@@ -49,6 +49,8 @@ STAMPS = {
 }
 # Which version, by whom, by which request, e.g. `7 65a... 3f2c...`: what an update event is sure to have in it.
 MARK = {"last_change": text(300)}
+# And who lost sight of it last, of what is seen by more people than its owner, see `api/store/owned.py`.
+MARKS = {**MARK, "left": text(100)}
 
 
 def _index(*keys: tuple[str, int]) -> Index:
@@ -114,7 +116,7 @@ TASKS = Collection(
             **STAMPS,
         },
         # "2026-01", from `created_at`: what reports by month group on; where it is missing, they use `created_at`.
-        {"created_month": text(7, 7), **MARK},
+        {"created_month": text(7, 7), **MARKS},
     ),
     (
         _index(("owner_id", 1), ("status", 1), ("_id", 1)),
@@ -139,7 +141,7 @@ PROJECTS = Collection(
             "status": one_of(*PROJECT_STATUSES),
             **STAMPS,
         },
-        MARK,
+        MARKS,
     ),
     # The status stands in each, so that lists do not read over archived ones; a list without one names both.
     (
@@ -206,6 +208,22 @@ EMAIL_TOKENS = Collection(
         }
     ),
     (_index(("user_id", 1)), Index((("expires_at", 1),), expire_after_s=0)),
+)
+
+# A one-use key to the stream of changes. `_id` is its hash.
+TICKETS = Collection(
+    "tickets",
+    BY_ID,
+    document(
+        {
+            "_id": text(128, 16),
+            "session_id": text(64, 16),
+            "user_id": OBJECT_ID,
+            "token_expires_at": integer(0),
+            "expires_at": DATE,
+        }
+    ),
+    (Index((("expires_at", 1),), expire_after_s=0),),
 )
 
 # Work to be done after a transaction: letters to send, the data of a deleted user to remove.
@@ -392,6 +410,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     EVENTS,
     SESSIONS,
     EMAIL_TOKENS,
+    TICKETS,
     OUTBOX,
     REMINDERS,
     IDEMPOTENCY,

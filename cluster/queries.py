@@ -32,6 +32,7 @@ PEOPLE_IN_ORDER = Scatter("people in the order of their names, spread by their i
 OF_A_PAGE = Scatter("those of one page, spread by their ids")
 OF_SEVERAL_OWNERS = Scatter("each by its whole key: goes to the shards of their owners")
 WORK_OF_ALL = Scatter("work that waits on every shard, measured every ten seconds at most, by the worker alone")
+OF_CLIENTS = Scatter("those of all who follow changes in a process, once a second")
 
 QUERIES: dict[str, Routing] = {
     "audit.count_entries": ADMINS_LIST,
@@ -97,6 +98,7 @@ QUERIES: dict[str, Routing] = {
     "projects.list_project_ids_of_owner": SPREAD_BY_ID,
     "projects.list_names": OF_A_PAGE,
     "projects.list_projects_by_id": OF_A_PAGE,
+    "projects.list_project_versions_of": SPREAD_BY_ID,
     "projects.list_projects_of": SPREAD_BY_ID,
     "projects.list_projects_of_owner": SPREAD_BY_ID,
     "projects.update_project": TARGETED,
@@ -114,9 +116,12 @@ QUERIES: dict[str, Routing] = {
     "sessions.find_live_session": TARGETED,
     "sessions.find_session": TARGETED,
     "sessions.insert_session": TARGETED,
+    "sessions.list_live_ids": OF_CLIENTS,
     "sessions.list_live_sessions": SPREAD_BY_ID,
     "sessions.revoke_session": TARGETED,
     "sessions.rotate_session": TARGETED,
+    "tickets.insert_ticket": TARGETED,
+    "tickets.take_ticket": TARGETED,
     "tasks.count_all_tasks": ADMINS_LIST,
     "tasks.count_done_per_day_of_all": ADMINS_LIST,
     "tasks.count_done_per_day_of_owner": TARGETED,
@@ -156,6 +161,7 @@ QUERIES: dict[str, Routing] = {
     "users.insert_user": TARGETED,
     "users.list_names": OF_A_PAGE,
     "users.list_people": PEOPLE_IN_ORDER,
+    "users.list_standings": OF_CLIENTS,
     "users.list_users": ADMINS_LIST,
     "users.list_users_by_id": OF_A_PAGE,
     "users.note_login": TARGETED,

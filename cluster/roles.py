@@ -96,9 +96,9 @@ def roles(database: str) -> tuple[Role, ...]:
     of_all = {AUDIT.name: APPEND, MIGRATIONS.name: READ}
     watch_all = Privilege(database, "", WATCH)
     return (
+        # Both follow several collections in one change stream, whose order only one stream can tell.
         # How far the audit trail has come is the worker's: whoever could move it on could leave changes out.
-        Role(API.role, tuple(_data_privileges(database, {**of_all, FOLLOWERS.name: READ}))),
-        # The worker follows every collection in one change stream.
+        Role(API.role, (*_data_privileges(database, {**of_all, FOLLOWERS.name: READ}), watch_all)),
         Role(WORKER.role, (*_data_privileges(database, of_all), watch_all)),
         monitor_role(database),
     )

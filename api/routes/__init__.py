@@ -6,6 +6,7 @@ from . import (
     aliases,
     audit,
     auth,
+    changes,
     cluster,
     events,
     health,
@@ -24,7 +25,7 @@ PREFIX = "/api/v1"
 
 def register(app: Flask) -> None:
     """Put every blueprint on `app`: the API under its prefix, health beside it."""
-    for module in (auth, me, users, tasks, imports, projects, events, reminders, stats, cluster, audit):
+    for module in (auth, me, users, tasks, imports, projects, events, reminders, changes, stats, cluster, audit):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
     simple_rest.register(app)

@@ -11,6 +11,7 @@ from ..db import Document
 from ..endpoint import Endpoint, Kind, endpoint
 from ..errors import invalid
 from ..idempotency import once
+from ..projects import dump_project
 from ..resources import TASKS
 from ..responses import etag_of, item_response, no_content, object_id, versions_wanted
 from ..schemas import projects as shapes
@@ -23,16 +24,10 @@ from .owned import PREFIX, create_item
 
 blueprint = Blueprint("projects", __name__)
 
-_dump = compile_dump(shapes.Project)
 dump_member = compile_dump(shapes.Member)
 
 EXPANSIONS = {"owner": expand.OWNER}
 EXAMPLE = {"name": "Garden", "description": "What grows behind the house"}
-
-
-def dump_project(project: Any) -> dict[str, Any]:
-    """As it is shown: with the number of its members."""
-    return _dump({**project, "members": len(project["member_ids"])})
 
 
 @blueprint.get("/projects")

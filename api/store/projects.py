@@ -116,6 +116,13 @@ def list_project_ids_of(projects: Documents, user_id: ObjectId) -> list[ObjectId
 
 
 @query
+def list_project_versions_of(projects: Documents, user_id: ObjectId) -> dict[ObjectId, int]:
+    """The projects that a person owns or is a member of, each with the version at which that is so."""
+    mine = {"status": LIVE, **taken_part_in_by(user_id)}
+    return {project["_id"]: project["version"] for project in projects.find(mine, {"version": 1})}
+
+
+@query
 def list_project_ids_of_owner(projects: Documents, owner_id: ObjectId, limit: int) -> list[ObjectId]:
     owned = {"owner_id": owner_id, "status": LIVE}
     return [project["_id"] for project in projects.find(owned, {"_id": 1}).limit(limit)]

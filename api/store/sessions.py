@@ -1,6 +1,6 @@
 """Queries on sessions, one a login. The shard key is the id (`sid`); those of one person are spread over the shards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,12 @@ def insert_session(sessions: Documents, session: Document) -> None:
 def find_live_session(sessions: Documents, session_id: str, user_id: ObjectId) -> Document | None:
     """The id of a session that has not been revoked. Its tokens end before `expires_at` removes it."""
     return sessions.find_one({"_id": session_id, "user_id": user_id, "revoked_at": None}, {"_id": 1})
+
+
+@query
+def list_live_ids(sessions: Documents, session_ids: Sequence[str]) -> list[Document]:
+    """The ids of those that have not been revoked."""
+    return list(sessions.find({"_id": {"$in": list(session_ids)}, "revoked_at": None}, {"_id": 1}))
 
 
 @query

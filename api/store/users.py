@@ -34,6 +34,12 @@ def find_standing(users: Documents, user_id: ObjectId) -> Document | None:
 
 
 @query
+def list_standings(users: Documents, user_ids: Sequence[ObjectId]) -> list[Document]:
+    """`role` and `status` of those who are there."""
+    return list(users.find({"_id": {"$in": list(user_ids)}}, {"role": 1, "status": 1}))
+
+
+@query
 def list_users(users: Documents, clauses: Sequence[Document], sort: Sort, limit: int, skip: int = 0) -> list[Document]:
     return list(users.find(all_of({}, clauses)).sort(sort).skip(skip).limit(limit))
 

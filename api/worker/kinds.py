@@ -86,7 +86,7 @@ def _give_up_projects(user_id: ObjectId, payload: Payload) -> None:
 
 def _leave_projects(user_id: ObjectId, payload: Payload) -> None:
     remaining = {"$filter": {"input": "$member_ids", "cond": {"$ne": ["$$this", user_id]}}}
-    update = change({}, *_author(payload), times.now(), {"member_ids": remaining})
+    update = change({}, *_author(payload), times.now(), {"member_ids": remaining}, [user_id])
     for project_id in projects.list_project_ids_of(user_id):
         projects.update_project(project_id, [{"member_ids": user_id}], update)
 

@@ -157,6 +157,7 @@ def upgrade(db: Db) -> None:
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
                         "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
+                        "left": {"bsonType": "string", "minLength": 0, "maxLength": 100},
                     },
                     "additionalProperties": False,
                 },
@@ -233,6 +234,7 @@ def upgrade(db: Db) -> None:
                         },
                         "version": {"bsonType": ["int", "long"], "minimum": 1},
                         "last_change": {"bsonType": "string", "minLength": 0, "maxLength": 300},
+                        "left": {"bsonType": "string", "minLength": 0, "maxLength": 100},
                     },
                     "additionalProperties": False,
                 },
@@ -371,6 +373,27 @@ def upgrade(db: Db) -> None:
     )
     db.apply(CreateIndex("email_tokens", {"key": {"user_id": 1}, "name": "user_id_1"}))
     db.apply(CreateIndex("email_tokens", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
+    db.apply(
+        CreateCollection(
+            "tickets",
+            {"_id": "hashed"},
+            {
+                "$jsonSchema": {
+                    "bsonType": "object",
+                    "required": ["_id", "session_id", "user_id", "token_expires_at", "expires_at"],
+                    "properties": {
+                        "_id": {"bsonType": "string", "minLength": 16, "maxLength": 128},
+                        "session_id": {"bsonType": "string", "minLength": 16, "maxLength": 64},
+                        "user_id": {"bsonType": "objectId"},
+                        "token_expires_at": {"bsonType": ["int", "long"], "minimum": 0},
+                        "expires_at": {"bsonType": "date"},
+                    },
+                    "additionalProperties": False,
+                },
+            },
+        )
+    )
+    db.apply(CreateIndex("tickets", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
     db.apply(
         CreateCollection(
             "outbox",
@@ -742,6 +765,8 @@ def downgrade(db: Db) -> None:
     db.apply(DropIndex("outbox", {"key": {"done_at": 1}, "name": "done_at_1", "expireAfterSeconds": 2592000}))
     db.apply(DropIndex("outbox", {"key": {"state": 1, "next_attempt_at": 1}, "name": "state_1_next_attempt_at_1"}))
     db.apply(DropCollection("outbox"))
+    db.apply(DropIndex("tickets", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
+    db.apply(DropCollection("tickets"))
     db.apply(DropIndex("email_tokens", {"key": {"expires_at": 1}, "name": "expires_at_1", "expireAfterSeconds": 0}))
     db.apply(DropIndex("email_tokens", {"key": {"user_id": 1}, "name": "user_id_1"}))
     db.apply(DropCollection("email_tokens"))
