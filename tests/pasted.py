@@ -19,6 +19,7 @@ BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "TIME"),
     (re.compile(r"(cursor=|\"next_cursor\": ?\")[\w%.-]+"), r"\1CURSOR"),
+    (re.compile(r"^id: [\w-]+", re.MULTILINE), "id: EVENT"),
     (re.compile(r"\b[\w-]{32}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{24}\b"), "ID"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),

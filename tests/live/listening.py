@@ -123,7 +123,8 @@ def process(cluster: LocalCluster, **settings: str) -> Iterator["Process"]:
 
 class Process:
     def __init__(self, cluster: LocalCluster, settings: Mapping[str, str]) -> None:
-        port = free_port()
+        # Away from the first port of a block, which another run on this machine would take while this one restarts.
+        port = free_port(60) + 59
         self.url = f"http://127.0.0.1:{port}"
         self._environ = Services(cluster, port, {"WORKERS": "1", **settings}).environment(API)
         self._popen: subprocess.Popen[bytes] | None = None
