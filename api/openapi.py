@@ -22,9 +22,9 @@ TITLE = "Shardboard"
 VERSION = "0.1.0"
 DESCRIPTION = """\
 A data API for dashboards in front of a sharded MongoDB cluster. Register, log in, and send the access token as
-`Authorization: Bearer ...`; in Swagger UI, `POST /api/v1/auth/login` does that by itself. Every error is an
-`application/problem+json` document with a `code`. Writes of one item need its `ETag` as `If-Match`. A write that
-answers 504 may have been made: repeat it with the same `Idempotency-Key`."""
+`Authorization: Bearer ...`; in Swagger UI, `POST /api/v1/auth/login` does that by itself. Texts are Unicode
+without NUL. Every error is an `application/problem+json` document with a `code`. Writes of one item need its `ETag` as
+`If-Match`. A write that answers 504 may have been made: repeat it with the same `Idempotency-Key`."""
 
 
 def _name_of(schema: Any) -> str:
@@ -193,6 +193,8 @@ def codes_of(rule: Rule, contract: Endpoint) -> list[str]:
         "forbidden": contract.access is Access.ADMIN,
         "not_found": bool(rule.arguments),
         "bad_request": True,
+        "uri_too_long": True,
+        "headers_too_large": True,
         "bad_json": bool(contract.body),
         "too_large": bool(contract.body or contract.file),
         "unsupported_media_type": bool(contract.body or contract.file),

@@ -21,7 +21,7 @@ DEFAULT_RANGE = (0, 24)
 class _Json(fields.String):
     """A parameter whose text is JSON."""
 
-    format: str
+    format = "json"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(metadata={"format": self.format, **kwargs.pop("metadata", {})}, **kwargs)

@@ -67,8 +67,8 @@ RULES = (
         "No such project of yours",
         "No task that you can see",
     ),
-    *("Is never due", "/filters/rules", "/filters: There are at most"),
-    *("The task is closed", "Needed unless there is", "/sort: Must be one of: "),
+    *("Is asked for alone", "Is never due", "/filters/rules", "/filters: There are at most"),
+    *("The task is closed", "Needed unless there is", "/sort: Must be one of: ", "Must be a list of some of"),
 )
 
 
