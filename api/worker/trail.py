@@ -41,6 +41,8 @@ def follow(app: Flask, stopping: threading.Event) -> None:
                 _follow_as(lease_id, stopping)
             except PyMongoError as error:
                 log.warning("trail_waits", error=type(error).__name__, mongodb_code=getattr(error, "code", None))
+            except Exception as error:  # the outermost edge of the thread: the worker would go on without it
+                log.error("trail_failed", error=type(error).__name__)
             stopping.wait(services().settings.worker_poll_ms / 1000)
 
 
