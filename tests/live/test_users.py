@@ -75,9 +75,10 @@ def test_rotating_under_load_fails_no_request(
     monkeypatch.setattr(record, "RUN_FILE", tmp_path / "run.json")
     pids = {"api": services.api.pid or 0, "worker": services.worker.pid or 0}
     old = small_cluster.uri(API, small_cluster.database)
-    fields = {"admin_username": "admin", "admin_password": "x", "router": "x", "pids": pids}
+    fields = {"metrics_urls": {}, "admin_username": "admin", "admin_password": "x", "router": "x", "pids": pids}
     data = str(small_cluster.data_dir.root)
-    record.write(record.Run(services.url, old, small_cluster.uri(ADMIN), data_dir=data, **fields))  # type: ignore[arg-type]
+    uris = {"mongodb_uri": old, "cluster_admin_uri": small_cluster.uri(ADMIN)}
+    record.write(record.Run(api_url=services.url, data_dir=data, **uris, **fields))  # type: ignore[arg-type]
     caller = sign_up(services.url)
 
     with Load(caller) as load:
