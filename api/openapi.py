@@ -220,5 +220,7 @@ def _problems(rule: Rule, contract: Endpoint) -> dict[str, Any]:
         if status in contract.answers:
             continue
         description = "; ".join(_problem(code)["description"] for code in codes)
-        responses[str(status)] = codes[0] if len(codes) == 1 else {**_problem(codes[0]), "description": description}
+        shared = {**_problem(codes[0]), "description": description}
+        # apispec takes a name for a response that has headers, when it is `headers_too_large`.
+        responses[str(status)] = {"$ref": f"#/components/responses/{codes[0]}"} if len(codes) == 1 else shared
     return responses
