@@ -11,6 +11,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -26,14 +27,28 @@ MEMORY = Path("/dev/shm")
 # A file that is being made is empty for a moment.
 TRIES = 5
 
+PREFIX, OWNER = "shardboard-metrics-", "owner"
+
+# The lock of the directory, held by the process that made it and by all that it forks.
+_owned: IO[str] | None = None
 # The lock of this process's place; the system opens it when the process ends, however it does.
 _held: IO[str] | None = None
 
 
 def open_directory() -> None:
-    """Make the directory for the processes that this one forks; it goes when this one ends."""
-    directory = tempfile.mkdtemp(prefix="shardboard-metrics-", dir=MEMORY if MEMORY.is_dir() else None)
+    """Make the directory for the processes that this one forks; it goes when this one ends.
+
+    One that was killed has left its own: that goes now.
+    """
+    global _owned
+    parent = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
+    _remove_left_over(parent)
+    directory = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
     os.environ[VARIABLE] = directory
+    # Named so only when it is locked: nobody takes it for one that was left.
+    unlocked = Path(directory) / "owner.new"
+    _owned = _lock(unlocked)
+    unlocked.rename(Path(directory) / OWNER)
     owner = os.getpid()
 
     def remove() -> None:
@@ -42,6 +57,16 @@ def open_directory() -> None:
             shutil.rmtree(directory, ignore_errors=True)
 
     atexit.register(remove)
+
+
+def _remove_left_over(parent: Path) -> None:
+    """Remove directories of ours whose processes have all ended: forked ones hold the owner's lock as well."""
+    for owner in parent.glob(f"{PREFIX}*/{OWNER}"):
+        with suppress(OSError):
+            lock = _lock(owner)
+            if lock is not None:
+                shutil.rmtree(owner.parent, ignore_errors=True)
+                lock.close()
 
 
 def join() -> None:
@@ -93,7 +118,12 @@ def _directory() -> Path:
 
 def _hold(number: int) -> IO[str] | None:
     """The lock of a place; None while another process has it."""
-    lock: IO[str] = (_directory() / f"place-{number}").open("w")
+    return _lock(_directory() / f"place-{number}")
+
+
+def _lock(path: Path) -> IO[str] | None:
+    """The file, open and locked until it is closed; None while another process has it."""
+    lock: IO[str] = path.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

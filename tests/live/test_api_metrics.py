@@ -183,9 +183,21 @@ def test_the_directory_of_counters_goes_with_the_api(cluster: LocalCluster, api:
             os.kill(victim, signal.SIGKILL)
             wait_until("another process", partial(require_replaced, services, victim, 2), 20)
         scrape(services)
-        assert {re.split(r"[_-]", path.stem)[-1] for path in directory.iterdir()} == {"0", "1"}
+        names = {path.stem for path in directory.iterdir()} - {"owner"}
+        assert {re.split(r"[_-]", name)[-1] for name in names} == {"0", "1"}
 
     assert not directory.exists()
+
+
+def test_the_directory_of_a_killed_api_goes_with_the_next_start(cluster: LocalCluster, api: Services) -> None:
+    """Those of others, who live, stay."""
+    others = directory_of(processes(api)[0])
+    with serving(cluster, workers=1) as services:
+        directory = directory_of(processes(services)[0])
+        services.api.kill()
+        assert directory.exists()
+        services.start_api()
+        assert not directory.exists() and others.exists()
 
 
 def test_a_reload_loses_no_count(measured: Services) -> None:
