@@ -35,7 +35,7 @@ async function execute(tag, operation, body) {
         await page.keyboard.down('Control');
         await page.keyboard.press('a');
         await page.keyboard.up('Control');
-        await page.keyboard.type(JSON.stringify(body));
+        await page.keyboard.sendCharacter(JSON.stringify(body));
     }
     // What an earlier press has shown goes first.
     if (await page.$(`${block} .btn-clear`)) {
