@@ -94,7 +94,7 @@ class Embedded(_Json):
         wanted = [value] if isinstance(value, str) else value
         if not isinstance(wanted, list) or not wanted or not all(each in self._names for each in wanted):
             raise ValidationError(f"Must be a list of some of {', '.join(self._names)}.")
-        return wanted
+        return list(dict.fromkeys(wanted))
 
 
 class ProviderQuery(Strict):

@@ -160,6 +160,8 @@ class TestLists:
         listed = provider.call("getList", "tasks", filter={"q": "embedded"}, meta=meta, **page)["data"]
 
         assert [one] == many == listed == [{**task, "assignee": name}]
+        twice = provider.call("getOne", "tasks", id=task["id"], meta={"embed": ["assignee"] * 4})["data"]
+        assert twice == one
         done = provider.call("update", "tasks", id=task["id"], data={**one, "status": "done"})["data"]
         assert done["status"] == "done"
 
