@@ -97,6 +97,8 @@ def unreachable(method: str, path: str, contract: Endpoint) -> set[str]:
         found |= {"request_in_flight", "idempotency_key_reused"}  # A key is refused beforehand.
     if not contract.query or "cursor" not in contract.query().fields:
         found.add("invalid_cursor")
+    if path.endswith("/changes"):
+        found.add("not_found")  # What the caller may not see is left out.
     if path.endswith("/tasks/bulk"):
         found.add("duplicate")  # Told of the one operation, in its result.
     if path.endswith(("/{project_id}/tasks", "/tasks/search")):
