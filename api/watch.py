@@ -72,10 +72,13 @@ class WriteWatch(CommandListener):
         reading = READING.get()
         if reading is not None and ROUTE_REPORT in reading.wishes and "comment" in event.command:
             reading.commands.append(dict(event.command))
+        if event.command.get("startTransaction"):
+            _state.has_written = False
         if event.command_name not in WRITES:
             return
         _writing_since.setdefault(threading.get_ident(), time.monotonic())
-        if _counts(event.command_name, event.command):
+        _state.counts = _counts(event.command_name, event.command)
+        if _state.counts:
             _state.before = write_in_doubt()
             _state.in_doubt = True
 
@@ -87,7 +90,10 @@ class WriteWatch(CommandListener):
         # What is answered waits no more, however many writes the request has: only retries go on waiting.
         end()
         if _changed_nothing(event.command_name, event.reply):
-            _state.in_doubt = getattr(_state, "before", False)
+            if _state.counts:
+                _state.in_doubt = getattr(_state, "before", False)
+        elif not _state.counts:
+            _state.has_written = True
 
     def failed(self, event: CommandFailedEvent) -> None:
         # The commit was refused and the transaction is gone: nothing of it was applied.
@@ -104,9 +110,9 @@ def _remember(reply: Any) -> None:
 
 
 def _counts(name: str, command: Any) -> bool:
-    """Statements of a transaction are applied by its commit alone."""
+    """Statements of a transaction are applied by its commit alone, and only if they have changed something."""
     if name == "commitTransaction":
-        return True
+        return getattr(_state, "has_written", True)
     return "autocommit" not in command and command[name] not in BESIDE_THE_POINT
 
 

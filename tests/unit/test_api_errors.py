@@ -127,8 +127,22 @@ def test_a_change_stays_in_doubt_when_a_later_write_changes_nothing() -> None:
     assert watch.write_in_doubt()
 
 
+def test_the_commit_of_a_transaction_that_changed_nothing_is_no_doubt() -> None:
+    """Nor does it take away the doubt about what was written before."""
+    for is_in_doubt in (False, True):
+        if is_in_doubt:
+            started("insert")
+            succeeded("insert", n=1)
+        started("findAndModify", startTransaction=True, autocommit=False)
+        succeeded("findAndModify", lastErrorObject={"n": 0})
+        started("commitTransaction", autocommit=False)
+
+        assert watch.write_in_doubt() is is_in_doubt
+
+
 def test_statements_of_a_transaction_are_applied_by_its_commit_alone() -> None:
-    started("insert", autocommit=False)
+    started("insert", startTransaction=True, autocommit=False)
+    succeeded("insert", n=1)
     assert not watch.write_in_doubt()
 
     started("commitTransaction", autocommit=False)
