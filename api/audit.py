@@ -131,7 +131,10 @@ def of_change(event: Mapping[str, Any]) -> Document | None:
 
 
 # What every change changes, or nobody but the service itself knows.
-UNTOLD = frozenset(("version", "updated_at", "updated_by", "request_id", "last_change", "token_version"))
+UNTOLD = frozenset(
+    ("version", "updated_at", "updated_by", "request_id", "last_change", "left", "token_version")
+    + ("username_folded", "name_folded", "lease_id", "lease_until")
+)
 
 
 def _names_in(event: Mapping[str, Any]) -> Document:
