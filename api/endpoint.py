@@ -70,7 +70,7 @@ class Endpoint:
     that belong to this route in particular; those that its other fields imply are added by `openapi`. `media` are the
     types of an answer that is not JSON; `file` is a body that is none, which the view gets as bytes. Writes that are
     `conditional` need `If-Match`; `lenient` ones heed it where it is sent, and else overwrite any version.
-    `media_example` is one of `media`; a `resumable` answer goes on after a `Last-Event-ID`.
+    An answer that lasts is told as `event`s, of which `event_example` is one, and goes on after a `Last-Event-ID`.
     """
 
     summary: str
@@ -82,8 +82,8 @@ class Endpoint:
     answers: Mapping[int, Schema | type[Schema] | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
-    media_example: str | None = None
-    resumable: bool = False
+    event: type[Schema] | None = None
+    event_example: Mapping[str, Any] | None = None
     conditional: bool = False
     lenient: bool = False
     idempotent: bool = False

@@ -177,8 +177,10 @@ def _answer(status: int, schema: Schema | type[Schema] | None, contract: Endpoin
     if schema:
         answer["content"] = {"application/json": {"schema": schema}}
     if contract.media:
-        example = {"example": contract.media_example} if contract.media_example else {}
-        answer["content"] = {media: {"schema": {"type": "string"}, **example} for media in contract.media}
+        answer["content"] = {media: {"schema": contract.event or {"type": "string"}} for media in contract.media}
+    if contract.event_example:
+        for content in answer["content"].values():
+            content["example"] = dict(contract.event_example)
     headers = of_answer(status, contract)
     if headers:
         answer["headers"] = headers

@@ -79,7 +79,7 @@ def of_request(method: str, contract: Endpoint) -> list[str]:
         found.append("PerhapsIfMatch")
     if contract.idempotent:
         found.append("IdempotencyKey")
-    if contract.resumable:
+    if contract.event:
         found.append("LastEventId")
     if contract.access is not Access.ANYONE and contract.kind is not Kind.WRITE:
         found += ["ConsistencyToken", "Prefer"]

@@ -43,8 +43,8 @@ def create_changes_ticket(caller: Principal) -> Response:
         answers={200: None},
         problems=("forbidden",),
         media=(MEDIA,),
-        media_example=shapes.EXAMPLE,
-        resumable=True,
+        event=shapes.ChangeEvent,
+        event_example=shapes.EXAMPLE,
     )
 )
 def get_changes(caller: Principal, query: dict[str, Any]) -> Response:

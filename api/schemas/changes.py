@@ -1,27 +1,27 @@
 """Wire shapes of live changes."""
 
 from marshmallow import fields
-from marshmallow.validate import Length
+from marshmallow.validate import Length, OneOf
 
 from ..store.changes import RESOURCES
 from .base import Strict
 from .fields import Choice, Int, Text
 
-EXAMPLE = """\
-retry: 1000
-event: heartbeat
-id: 6Zq0...
-data: {}
+EVENTS = ("created", "updated", "deleted", "removed", "reset", "heartbeat", "end")
+EXAMPLE = {
+    "event": "updated",
+    "id": "LfTC1KnxG22SC6JLtTCl3UYAAAAEdgAXAAAAETAABAAAAC2-AWsQMQABAAAAAAdpAAAA",
+    "data": '{"resource":"tasks","id":"awG-LCEQn2CcQE41awG-LajswKYGQE40","version":2,"item":{}}',
+}
 
-event: updated
-id: 9fK2...
-data: {"resource":"tasks","id":"awGU...","version":2,"item":{"id":"awGU...","title":"Write the report","version":2}}
 
-event: removed
-id: 1x7b...
-data: {"resource":"tasks","id":"bM3x...","version":5}
+class ChangeEvent(Strict):
+    """One server-sent event. Its data is JSON: `resource`, `id`, `version` and, unless it is gone, `item`."""
 
-"""
+    event = fields.String(validate=OneOf(EVENTS))
+    id = fields.String(metadata={"description": "Sent back as `Last-Event-ID`, it lets any process go on from here."})
+    data = fields.String()
+    retry = Int(0, metadata={"description": "Milliseconds; once, with the first event."})
 
 
 class ChangesQuery(Strict):

@@ -91,6 +91,8 @@ def unreachable(method: str, path: str, contract: Endpoint) -> set[str]:
     found = set()
     if path in ("/api/v1/me", "/update_user", "/api/v1/update_user") or (method == "POST" and "{" not in path):
         found.add("not_found")  # The caller acts on themselves, and a new item has no earlier form to be looked for.
+    if path.endswith("/changes"):
+        found.add("not_found")  # What is not seen any more is not told of.
     if contract.lenient:
         found.add("version_required")
     if not contract.idempotent:

@@ -146,7 +146,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     # A few are as they come: stale.
     if len(headers.get("If-Match", "")) % 4:
         headers["If-Match"] = "*"
-    query.pop("cursor", None)
+    headers.pop("Last-Event-ID", None)
+    for name in ("cursor", "last_event_id", "ticket"):
+        query.pop(name, None)
     if isinstance(body, dict):
         body.pop("cursor", None)
         mend(case.path, case.method, body)
