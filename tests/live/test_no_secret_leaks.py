@@ -100,7 +100,8 @@ def test_no_secret_is_in_a_log_an_argument_an_environment_or_an_error(api: Servi
     issued, errors = a_persons_life(api.url, wordy)
     secrets = kept_secrets(wordy) | issued
     assert min(map(len, secrets)) >= len(PASSWORD)
-    logs = {path.name: path.read_text(errors="replace") for path in wordy.data_dir.logs.iterdir()}
+    files = [path for path in wordy.data_dir.logs.rglob("*") if path.is_file()]
+    logs = {path.name: path.read_text(errors="replace") for path in files}
     running = processes(wordy, api)
 
     # What is looked through holds what it should: requests, and commands of members.
