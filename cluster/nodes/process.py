@@ -130,7 +130,7 @@ class Process:
             saved = json.loads(self._pid_file.read_text())
             found = psutil.Process(saved["pid"])
             same = abs(found.create_time() - saved["started_at"]) < SAME_START_S
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+            return found if same and not _has_ended(found) else None
         except (FileNotFoundError, psutil.NoSuchProcess):
             return None
 
@@ -141,6 +141,11 @@ class Process:
 
         wait_until(f"the end of {self.name}", probe, timeout_s)
         self._pid_file.unlink(missing_ok=True)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it is a zombie, with all of its threads: those that are still on their way out hold its ports."""
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def process_in(data_dir: DataDir, name: str) -> Process:
