@@ -2,7 +2,7 @@
 
 The caller is an admin whose session nobody has to look up, and there is no database: what passes the checks meets 503,
 so a 4xx is a refusal before anything was asked, let alone written. A new route is in the table by itself; one whose
-good request cannot be made from its contract fails until `GOOD_BODIES` has one.
+good request cannot be made from its contract fails until `api_routes` has one.
 """
 
 import json
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
+from api_routes import ROUTES, examples, good_body, schema_fields
 from api_support import ENVIRON, assert_problem, sample_path
 from bad_values import BAD_OBJECT_IDS, BAD_PUBLIC_IDS, BAD_SESSION_IDS, bad_for_body, bad_for_query
 from bson import ObjectId
@@ -21,7 +22,7 @@ from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 from pymongo.errors import ServerSelectionTimeoutError
 
-from api import create_app, openapi
+from api import create_app
 from api.endpoint import Endpoint, Kind
 from api.ids import OBJECT_ID_PATTERN, PUBLIC_ID_PATTERN
 from api.paths import PATH_PATTERNS, SESSION_ID_PATTERN
@@ -30,16 +31,8 @@ from api.schemas.tasks import TaskCreate, TaskPatch
 from api.services import EXTENSION
 from api.standing import OwnCache
 
-ROUTES = {name: (str(rule), method, contract) for rule, method, contract, name in openapi._routes(create_app(ENVIRON))}
-
-# Where neither the contract nor its fields have an example, or two fields belong together.
+# Where two fields belong together.
 GOOD_QUERIES = {"list_directory": (("q", "ad"),)}
-GOOD_BODIES: dict[str, Any] = {
-    "refresh": {"refresh_token": "s" * 32 + "." + "x" * 43},
-    "put_user": {"username": "ada", "email": "ada@example.org", "role": "member", "status": "active"},
-    "put_project_owner": {"user_id": "0" * 24},
-}
-
 # Nobody assigns what is not theirs to write, nor names what a driver would follow.
 MASS_ASSIGNMENT = (
     *("role", "owner_id", "_id", "id", "version", "created_at", "updated_by", "password_hash", "token_version"),
@@ -184,22 +177,12 @@ def good_call(name: str) -> Call:
     body = None
     if contract.body is not None:
         headers["Content-Type"] = "application/json"
-        body = GOOD_BODIES.get(name) or dict(contract.example or examples(contract.body))
+        body = good_body(name)
     elif contract.file is not None:
         headers["Content-Type"] = contract.file.media
         body = contract.file.example.encode()
     query = GOOD_QUERIES.get(name, tuple(examples(contract.query).items()))
     return Call(method, sample_path(path), query, body, headers)
-
-
-def examples(schema: type[Schema] | None) -> dict[str, Any]:
-    """The examples of what must be given."""
-    return {name: each.metadata["example"] for name, each in schema_fields(schema).items() if each.required}
-
-
-def schema_fields(schema: type[Schema] | None) -> dict[str, fields.Field]:
-    """What may be written; what a record shows besides is passed over."""
-    return {name: each for name, each in schema().fields.items() if not each.dump_only} if schema else {}
 
 
 def faults(name: str) -> Iterator[Fault]:
