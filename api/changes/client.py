@@ -41,7 +41,12 @@ class Client:
     def cut_if_stuck(self) -> None:
         """Close the connection of a client that does not read: nothing else wakes the thread that sends."""
         since = self._sending_since
-        if since is not None and time.monotonic() - since > STUCK_S and self._connection is not None:
+        if since is not None and time.monotonic() - since > STUCK_S:
+            self.cut()
+
+    def cut(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
             with suppress(OSError):
                 self._connection.shutdown(socket.SHUT_RDWR)
 

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from ..services import services
 from .change import Place
 from .client import Client
-from .hub import Behind
+from .hub import STOPPING, Behind
 from .places import seal
 from .source import HistoryLost, Source
 from .viewer import Viewer
@@ -29,7 +29,7 @@ TICK_S = 1.0
 # Who has missed more changes than this, or needs longer to hear of them, reads its lists anew: that is less work.
 MOST_MISSED, LONGEST_S = 20_000, 30
 
-STOPPING, UNAVAILABLE, GONE = "restarting", "unavailable", "gone"
+UNAVAILABLE, GONE = "unavailable", "gone"
 
 
 def frame(event: str, place: Place, data: Any = None) -> bytes:

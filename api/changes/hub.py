@@ -36,6 +36,11 @@ PAUSE_S = 0.5
 # How often sessions are looked at: one that has ended is known within 2 s.
 CHECK_S = 0.5
 
+# Why answers end then.
+STOPPING = "restarting"
+# How long clients of a process that is to end may take to hear of it.
+LAST_WORDS_S = 2
+
 
 class Behind(Exception):
     """What follows that place is not kept here any more, or never was: read it from the servers."""
@@ -91,6 +96,7 @@ class Hub:
         with self._news:
             self._clients.discard(client)
             self._alone_since = time.monotonic()
+            self._news.notify_all()
 
     def place(self) -> Place | None:
         """Where the stream is; None when it cannot begin, or does not in time."""
@@ -149,6 +155,20 @@ class Hub:
                     self._failures += 1
                     self._news.notify_all()
                 over.wait(PAUSE_S)
+            self._cut_the_rest()
+
+    def _cut_the_rest(self) -> None:
+        """Nothing else ends, in a process that is to end, the answer of a client that does not read."""
+        if not self.is_stopping():
+            return
+        with self._news:
+            for client in self._clients:
+                client.end(STOPPING)
+            self._news.notify_all()
+            self._news.wait_for(lambda: not self._clients, LAST_WORDS_S)
+            left = list(self._clients)
+        for client in left:
+            client.cut()
 
     def _is_over(self, over: threading.Event) -> bool:
         with self._news:

@@ -22,6 +22,8 @@ from cluster.run.services import GUNICORN, Services
 from cluster.wait import NotReady, wait_until
 
 LIMIT_S = 20
+# Half of what gunicorn waits for answers in flight before it kills.
+STOP_S = 15
 BEAT = "heartbeat"
 
 
@@ -143,8 +145,8 @@ class Process:
             raise NotReady(str(error)) from error
 
     def stop(self) -> None:
-        """As its supervisor stops it; returns when it has ended. Raises TimeoutExpired after 10 s."""
+        """As its supervisor stops it; returns when it has ended. Raises TimeoutExpired after `STOP_S`."""
         if self._popen is not None:
             self._popen.terminate()
-            self._popen.wait(10)
+            self._popen.wait(STOP_S)
             self._popen = None

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -326,14 +327,8 @@ def wait_for_place(who: Caller) -> None:
 
 def test_who_does_not_read_is_cut_off_and_others_are_not(one: Process, ada: Caller, db: Database) -> None:  # type: ignore[type-arg]
     """It takes neither memory nor a place for long, and finds everything where it was."""
-    place = urlsplit(one.url)
     wait_for_place(ada)
-    with socket.socket() as deaf, Listener(ada) as other:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.connect((place.hostname, place.port))
-        lines = ["GET /api/v1/changes HTTP/1.1", "Host: x", f"Authorization: {ada.headers['Authorization']}", "", ""]
-        deaf.sendall("\r\n".join(lines).encode())
-        assert deaf.recv(12) == b"HTTP/1.1 200"
+    with deaf(ada), Listener(ada) as other:
         insert_long(db, ada, 600)
         other.wait(lambda: len(other.events) == 600, "600 events")
         filled = [Listener(ada) for _ in range(CAP - 2)]
@@ -347,6 +342,19 @@ def test_who_does_not_read_is_cut_off_and_others_are_not(one: Process, ada: Call
         other.until("created end")
 
 
+@contextmanager
+def deaf(who: Caller) -> Iterator[None]:
+    """Somebody who is let in and does not read."""
+    place = urlsplit(who.url)
+    lines = ["GET /api/v1/changes HTTP/1.1", "Host: x", f"Authorization: {who.headers['Authorization']}", "", ""]
+    with socket.socket() as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        opened.connect((place.hostname, place.port))
+        opened.sendall("\r\n".join(lines).encode())
+        assert opened.recv(12) == b"HTTP/1.1 200"
+        yield
+
+
 def insert_long(db: Database, who: Caller, count: int) -> None:  # type: ignore[type-arg]
     """Tasks of 10 kB each."""
     owner_id, at = ObjectId(who.id), datetime.now(UTC)
@@ -356,9 +364,14 @@ def insert_long(db: Database, who: Caller, count: int) -> None:  # type: ignore[
     db["tasks"].insert_many({"_id": ObjectId(), "title": f"t{n}", **own, **empty, **stamps} for n in range(count))
 
 
-def test_a_stop_ends_streams_and_loses_nothing(one: Process, ada: Caller) -> None:
-    """At once and in order; `stop` fails when the process takes longer."""
-    with Listener(ada) as listener:
+def test_a_stop_ends_streams_and_loses_nothing(one: Process, ada: Caller, db: Database) -> None:  # type: ignore[type-arg]
+    """At once and in order, whoever reads or not; `stop` fails when the process takes longer."""
+    wait_for_place(ada)
+    somebody = sign_up(one.url)
+    with deaf(somebody), Listener(ada) as listener:
+        insert_long(db, somebody, 600)
+        end(ada)
+        listener.until("created end")
         one.stop()
         listener.wait(lambda: listener.is_over, "the end")
     one.start()
