@@ -81,6 +81,7 @@ QUERIES: dict[str, Routing] = {
     "login_attempts.take_back_attempt": TARGETED,
     "outbox.continue_entry": TARGETED,
     "outbox.count_open_entries": WORK_OF_ALL,
+    "migrations.find_first_migration": TARGETED,
     "outbox.find_due_entries": Scatter("work of every shard, oldest first, asked for by the worker alone"),
     "outbox.finish_entry": TARGETED,
     "outbox.insert_entry": TARGETED,

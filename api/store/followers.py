@@ -21,7 +21,7 @@ from .query import Documents, queries_of
 
 query = queries_of("followers")
 
-# Of a set whose log reaches back to its first day this is that day; of others it is too long ago, which they say.
+# Stands for the day on which the database was declared, see `first_day`.
 BEGINNING = Timestamp(1, 1)
 
 # How long the server waits for something new before it answers with nothing.
@@ -67,6 +67,21 @@ def move_follower(followers: Documents, name: str, lease_id: str, start: Start, 
 def release_follower(followers: Documents, name: str, lease_id: str) -> None:
     """Let another worker go on at once."""
     followers.update_one({"_id": name, "lease_id": lease_id}, {"$set": {"lease_id": None, "lease_until": None}})
+
+
+@queries_of("migrations")
+def find_first_migration(migrations: Documents) -> Document | None:
+    """The oldest note, which is made before the first collection of the product is."""
+    return migrations.find_one({"state": "applied"}, {"at": 1}, sort=[("at", 1)])
+
+
+def first_day() -> Timestamp:
+    """When the database was declared: no change of a client is older.
+
+    Of members that were copied from others the log does not begin on their cluster's first day, but before this one.
+    """
+    found = find_first_migration()
+    return Timestamp(int(found["at"].timestamp()), 1) if found else BEGINNING
 
 
 # Of new versions only what an audit entry needs: names of changed fields, and no value that somebody wrote.

@@ -64,7 +64,8 @@ def _follow_as(lease_id: str, stopping: threading.Event) -> None:
 
 def _write_from(follower: Document, lease_id: str, stopping: threading.Event) -> None:
     noted_at, refresh_s = time.monotonic(), services().settings.worker_lease_s / 4
-    with followers.open_versions(Start(follower["resume_token"], follower["start_at"])) as stream:
+    start_at = follower["start_at"] if follower["start_at"] != followers.BEGINNING else followers.first_day()
+    with followers.open_versions(Start(follower["resume_token"], start_at)) as stream:
         while stream.alive and not stopping.is_set():
             events = _take(stream)
             if events:
@@ -73,7 +74,7 @@ def _write_from(follower: Document, lease_id: str, stopping: threading.Event) ->
                     entries.insert_missing_entries(found)
             elif time.monotonic() - noted_at < refresh_s:
                 continue
-            if not _note(Start(stream.resume_token, follower["start_at"]), lease_id):
+            if not _note(Start(stream.resume_token, start_at), lease_id):
                 log.warning("trail_lease_lost")
                 return
             noted_at = time.monotonic()

@@ -141,8 +141,15 @@ def test_what_is_written_with_the_deed_is_not_written_again(ada: Caller, bob: Ca
 
 
 @pytest.fixture
-def no_worker(api: Services) -> Iterator[None]:
-    """No worker runs; afterwards one does again."""
+def no_worker(api: Services, ada: Caller, db: Db) -> Iterator[None]:
+    """No worker runs, one that has begun with the trail did; afterwards one does again."""
+
+    def probe() -> None:
+        if not db["followers"].count_documents({"_id": "audit", "seen_at": {"$ne": None}}):
+            raise NotReady("has not begun")
+
+    ada.task()
+    wait_until("the worker", probe, DONE_S)
     api.worker.stop()
     yield
     if api.worker.pid is None:
@@ -232,6 +239,24 @@ def test_history_that_is_lost_is_said_in_the_trail(cluster: LocalCluster, ada: C
     assert gap["detail"]["mongodb_code"] == HISTORY_LOST
     assert db["audit"].count_documents({"resource_id": item_id(missed)}) == 0
     assert db["audit"].count_documents({"action": "audit.gap"}) == before + 1
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_a_new_trail_begins_on_the_first_day(
+    cluster: LocalCluster, ada: Caller, db: Db, admin_client: MongoClient[Any]
+) -> None:
+    """What was changed before any worker ran is told too, and nothing is missing; what was told is not told again."""
+    task_id, gaps = ada.task()["id"], db["audit"].count_documents({"action": "audit.gap"})
+    admin_client[cluster.database]["followers"].delete_one({"_id": "audit"})
+
+    with door(cluster, 0) as api, following(api):
+        trail_of(db, "tasks", task_id, 1)
+
+    follower = db["followers"].find_one({"_id": "audit"})
+    assert follower is not None
+    assert follower["start_at"].time > 1
+    assert db["audit"].count_documents({"action": "audit.gap"}) == gaps
+    assert db["audit"].count_documents({"resource_id": item_id(task_id)}) == 1
 
 
 HISTORY_LOST = 286

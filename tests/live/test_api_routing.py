@@ -90,6 +90,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "login_attempts.take_back_attempt": (TEXT_ID, Attempt(False, None)),
     "outbox.continue_entry": (ID, TEXT_ID, AT),
     "outbox.count_open_entries": (),
+    "migrations.find_first_migration": (),
     "outbox.find_due_entries": (AT, 10),
     "outbox.finish_entry": (ID, TEXT_ID, AT),
     "outbox.insert_entry": ("nothing", {}, datetime(2100, 1, 1, tzinfo=UTC)),
