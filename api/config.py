@@ -85,6 +85,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOGIN_LOCK_S", "60", "seconds", "The first lock after them; each is twice the last.", integer(1, 86_400)),
     Setting("LOGIN_LOCK_MAX_S", "3600", "seconds", "The longest such lock.", integer(1, 86_400)),
     Setting(
+        "AUTH_REQUESTS_ADDRESS",
+        "300",
+        "requests",
+        "Sign-ups and tokens of letters from one address in a `LOGIN_WINDOW_S`; then 429 until it ends.",
+        integer(1, 1_000_000),
+    ),
+    Setting(
+        "AUTH_REFRESHES_ADDRESS",
+        "6000",
+        "requests",
+        "Refreshes from one address in a `LOGIN_WINDOW_S`: each open dashboard has one in `ACCESS_TOKEN_S`.",
+        integer(1, 1_000_000),
+    ),
+    Setting(
         "RESET_TOKEN_S", "1800", "seconds", "Life of the token in a letter for a new password.", integer(60, 86_400)
     ),
     Setting("VERIFY_TOKEN_S", "86400", "seconds", "Life of one that verifies an address.", integer(60, 2_592_000)),
@@ -169,6 +183,8 @@ class Settings:
     login_window_s: int
     login_lock_s: int
     login_lock_max_s: int
+    auth_requests_address: int
+    auth_refreshes_address: int
     reset_token_s: int
     verify_token_s: int
     letters_dir: str

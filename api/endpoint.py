@@ -15,7 +15,7 @@ import orjson
 from flask import Response, g, request
 from marshmallow import Schema, fields
 
-from . import reads, watch
+from . import reads, throttle, watch
 from .auth import Principal, authenticate, bearer_token, require_admin
 from .config import Settings
 from .db import deadline
@@ -71,6 +71,7 @@ class Endpoint:
     types of an answer that is not JSON; `file` is a body that is none, which the view gets as bytes. Writes that are
     `conditional` need `If-Match`; `lenient` ones heed it where it is sent, and else overwrite any version.
     An answer that lasts is told as `event`s, of which `event_example` is one, and goes on after a `Last-Event-ID`.
+    `limit_by_address` is the setting that says how many of its requests one address has in a window.
     """
 
     summary: str
@@ -84,6 +85,7 @@ class Endpoint:
     media: tuple[str, ...] = ()
     event: type[Schema] | None = None
     event_example: Mapping[str, Any] | None = None
+    limit_by_address: str | None = None
     conditional: bool = False
     lenient: bool = False
     idempotent: bool = False
@@ -111,7 +113,7 @@ def endpoint(contract: Endpoint) -> Callable[[View], View]:
                 elif contract.file:
                     arguments["body"] = file_body(contract.file)
                 g.any_version = contract.lenient
-                return _answer(contract.kind, view, arguments)
+                return _answer(contract, view, arguments)
 
         call.contract = contract  # type: ignore[attr-defined]
         return call
@@ -127,16 +129,24 @@ def _milliseconds(kind: Kind) -> int:
     return kind.milliseconds(settings)
 
 
-def _answer(kind: Kind, view: View, arguments: dict[str, Any]) -> Response:
+def _answer(contract: Endpoint, view: View, arguments: dict[str, Any]) -> Response:
     """What the view answers, its reads done as the request's headers ask for."""
+
+    def work() -> Response:
+        # Only now is everything about the request known to be good: what is refused before costs no write.
+        if contract.limit_by_address:
+            throttle.admit_request(services().settings, contract.limit_by_address, request.remote_addr or "")
+        return view(**arguments)
+
+    kind = contract.kind
     if kind is Kind.WRITE:
         watch.keep_moment()
     if reads.are_special():
         caller = arguments.get("caller")
         is_admin = caller is not None and caller.is_admin
-        response = reads.as_asked(lambda: view(**arguments), kind is Kind.LIST, is_admin)
+        response = reads.as_asked(work, kind is Kind.LIST, is_admin)
     else:
-        response = view(**arguments)
+        response = work()
     if kind is Kind.WRITE:
         reads.add_token(response)
     return response

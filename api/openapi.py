@@ -204,6 +204,7 @@ def codes_of(rule: Rule, contract: Endpoint) -> list[str]:
         "version_required": contract.conditional and contract.kind is Kind.WRITE,
         "stale_version": (contract.conditional or contract.lenient) and contract.kind is Kind.WRITE,
         "request_in_flight": contract.idempotent,
+        "too_many_requests": contract.limit_by_address is not None,
         "idempotency_key_reused": contract.idempotent,
         "internal": True,
         "unavailable": True,

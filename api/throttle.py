@@ -2,6 +2,8 @@
 
 An attempt is counted before it is made and taken back when it was no failure, so that many at once cannot pass
 together. Too many failures lock the counter, each time for longer. When it cannot be read, nobody is let through.
+
+What else anybody may ask for without a token is counted per address alone.
 """
 
 import hashlib
@@ -69,13 +71,24 @@ def admit_letter(settings: Settings, email: str, address: str) -> None:
     _count(settings, "letters:" + address_key(address), settings.login_tries_address)
 
 
+def admit_request(settings: Settings, limit: str, address: str) -> None:
+    """Count a request, of those of which an address has so many in a window as the setting `limit` says.
+
+    Raises:
+        Problem: 429, it has had them; says when the window ends.
+    """
+    at = times.now()
+    count, ends_at = login_attempts.count_request(f"{limit}:{address_key(address)}", at, settings.login_window_s)
+    if count > getattr(settings, limit):
+        raise _refused(limit, ends_at, at)
+
+
 def _count(settings: Settings, key: str, tries: int) -> Counted:
     at = times.now()
     limit = Limit(tries, settings.login_window_s, settings.login_lock_s, settings.login_lock_max_s)
     attempt = login_attempts.count_attempt(key, at, limit)
     if attempt.is_refused:
-        services().metrics.throttled.labels(key.partition(":")[0]).inc()
-        raise _limited(attempt.locked_until or at, at)
+        raise _refused(key.partition(":")[0], attempt.locked_until or at, at)
     return key, attempt
 
 
@@ -101,6 +114,7 @@ def unlock(user_id: ObjectId) -> None:
     login_attempts.forget_attempts(account_key(str(user_id)))
 
 
-def _limited(ends_at: datetime, at: datetime) -> Problem:
+def _refused(counter: str, ends_at: datetime, at: datetime) -> Problem:
+    services().metrics.throttled.labels(counter).inc()
     wait_s = max(1, math.ceil((ends_at - at).total_seconds()))
     return Problem("too_many_requests", "Too many tries.", headers={"Retry-After": str(wait_s)})

@@ -77,6 +77,7 @@ QUERIES: dict[str, Routing] = {
     "imports.list_import_ids_of_owner": SPREAD_BY_ID,
     "imports.list_imports_of_owner": SPREAD_BY_ID,
     "login_attempts.count_attempt": TARGETED,
+    "login_attempts.count_request": TARGETED,
     "login_attempts.forget_attempts": TARGETED,
     "login_attempts.take_back_attempt": TARGETED,
     "outbox.continue_entry": TARGETED,

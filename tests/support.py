@@ -14,6 +14,10 @@ KEPT_LOGS = Path(__file__).resolve().parents[1] / "test-logs"
 # Runs side by side on one machine look for their ports in different places.
 FIRST_PORT, LAST_PORT = 20_000, 30_000
 
+# All tests call from one address, and many of them fail to log in on purpose.
+LIMITS = ("LOGIN_TRIES_ADDRESS", "AUTH_REQUESTS_ADDRESS", "AUTH_REFRESHES_ADDRESS")
+FROM_ONE_ADDRESS = dict.fromkeys(LIMITS, "100000")
+
 
 def free_port(count: int = 1) -> int:
     """The first of `count` free ports in a row."""

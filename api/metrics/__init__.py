@@ -34,7 +34,7 @@ class Metrics:
         self.refusals = self._counter("refusals", "Requests answered 503 with nothing done, by reason.", "reason")
         self.stuck_writes = self._gauge("stuck_writes", "Requests that have waited for a write for over half a second.")
         self.hashes = self._gauge("password_hashes_in_progress", "Slots of password hashes that are taken.")
-        self.throttled = self._counter("logins_throttled", "Logins refused after too many failures.", "counter")
+        self.throttled = self._counter("logins_throttled", "Logins and the like refused as too many.", "counter")
         self.change_clients = self._gauge("change_clients", "Clients that listen to changes.")
         self.command_seconds = self._histogram(
             "mongodb_command_duration_seconds",

@@ -29,6 +29,7 @@ NO_STORE = {"Cache-Control": "no-store"}
         body=shapes.Registration,
         answers={201: shapes.User},
         problems=("email_taken", "username_taken"),
+        limit_by_address="auth_requests_address",
         example={
             "username": "ada",
             "email": "ada@example.org",
@@ -68,6 +69,7 @@ def login(body: dict[str, Any]) -> Response:
         body=shapes.Refresh,
         answers={200: shapes.TokenPair},
         problems=("bad_refresh_token", "refresh_superseded"),
+        limit_by_address="auth_refreshes_address",
     )
 )
 def refresh(body: dict[str, Any]) -> Response:
@@ -113,6 +115,7 @@ def ask_for_password_reset(body: dict[str, Any]) -> Response:
         body=shapes.PasswordReset,
         answers={204: None},
         problems=("bad_token",),
+        limit_by_address="auth_requests_address",
     )
 )
 def reset_password(body: dict[str, Any]) -> Response:
@@ -129,6 +132,7 @@ def reset_password(body: dict[str, Any]) -> Response:
         body=shapes.LetterToken,
         answers={204: None},
         problems=("bad_token",),
+        limit_by_address="auth_requests_address",
     )
 )
 def verify_email(body: dict[str, Any]) -> Response:

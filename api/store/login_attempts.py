@@ -1,7 +1,7 @@
-"""Queries on the counters of failed logins. The shard key is the id: the account or address that is counted."""
+"""Queries on the counters of failed logins and of other requests. The shard key is the id: what is counted, of whom."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from pymongo import ReturnDocument
@@ -50,8 +50,7 @@ def count_attempt(attempts: Documents, key: str, at: datetime, limit: Limit) -> 
 
 
 def _counting(at: datetime, limit: Limit) -> list[dict[str, Any]]:
-    """The update. A window that has ended begins anew here: TTL deletion lags by up to a minute."""
-    is_over = {"$lte": [{"$ifNull": ["$expires_at", at]}, at]}
+    is_over = _is_over(at)
     doublings = {"$pow": [2, {"$min": ["$locks", MAX_DOUBLINGS]}]}
     lock_s = {"$min": [limit.max_lock_s, {"$multiply": [limit.lock_s, doublings]}]}
     sets_lock = {"$and": [{"$not": "$refused"}, {"$gte": ["$count", limit.tries]}]}
@@ -84,6 +83,29 @@ def _counting(at: datetime, limit: Limit) -> list[dict[str, Any]]:
         },
         {"$unset": "sets_lock"},
     ]
+
+
+@query
+def count_request(attempts: Documents, key: str, at: datetime, window_s: int) -> tuple[int, datetime]:
+    """How many there are in the window, this one among them, and when it ends; in one atomic step for every worker.
+
+    No lock follows, and nothing is taken back: whoever waits for the next window has all of it.
+    """
+    counting = {
+        "count": {"$add": [{"$cond": [_is_over(at), 0, "$count"]}, 1]},
+        "expires_at": {"$cond": [_is_over(at), at + timedelta(seconds=window_s), "$expires_at"]},
+    }
+    unlocked = {"refused": False, "locks": 0, "locked_until": None}
+    after = attempts.find_one_and_update(
+        {"_id": key}, [{"$set": {**counting, **unlocked}}], upsert=True, return_document=ReturnDocument.AFTER
+    )
+    found = cast(Document, after)
+    return found["count"], found["expires_at"]
+
+
+def _is_over(at: datetime) -> Document:
+    """Whether there is no window that runs. One that has ended begins anew: TTL deletion lags by up to a minute."""
+    return {"$lte": [{"$ifNull": ["$expires_at", at]}, at]}
 
 
 @query

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
-from support import Login, free_port, keep_logs, log_in
+from support import FROM_ONE_ADDRESS, Login, free_port, keep_logs, log_in
 
 from cluster.local import LocalCluster
 from cluster.progress import Progress
@@ -23,8 +23,6 @@ from cluster.run.services import ADMIN_USERNAME, Services
 # Failover in two seconds instead of ten: quick tests, and still slower than any pause of a loaded machine.
 ELECTION_TIMEOUT_MS = 2_000
 # `configureFailPoint` on every process: retries are tested with errors made to order.
-# All tests call from one address, and many of them fail to log in on purpose.
-FROM_ONE_ADDRESS = {"LOGIN_TRIES_ADDRESS": "100000"}
 TEST_COMMANDS = ("enableTestCommands=1",)
 
 

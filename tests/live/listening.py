@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 from api_support import Caller
-from support import free_port
+from support import FROM_ONE_ADDRESS, free_port
 
 from cluster.layout import PACKAGE_ROOT
 from cluster.local import LocalCluster
@@ -128,7 +128,7 @@ class Process:
         # Away from the first port of a block, which another run on this machine would take while this one restarts.
         port = free_port(60) + 59
         self.url = f"http://127.0.0.1:{port}"
-        self._environ = Services(cluster, port, {"WORKERS": "1", **settings}).environment(API)
+        self._environ = Services(cluster, port, {"WORKERS": "1", **FROM_ONE_ADDRESS, **settings}).environment(API)
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import free_port, keep_logs
+from support import FROM_ONE_ADDRESS, free_port, keep_logs
 
 from cluster.local import LocalCluster
 from cluster.progress import Progress
@@ -30,7 +30,7 @@ SETTINGS = {
     "ARGON2_MEMORY_KIB": "64",
     "ARGON2_TIME": "1",
     "LOGIN_TRIES_ACCOUNT": "100000",
-    "LOGIN_TRIES_ADDRESS": "100000",
+    **FROM_ONE_ADDRESS,
     "ACCESS_TOKEN_S": str(LIMIT_S),
     "CHANGES_HEARTBEAT_S": "1",
 }

@@ -1,25 +1,37 @@
-"""Guessing names and passwords: what the time of an answer tells, and how many guesses one address has."""
+"""Guessing names and passwords: what the time of an answer tells, how many guesses one address has, who counts them."""
 
 import secrets
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import requests
-from api_support import Caller, assert_problem, registration, sign_up
+from api_support import PASSWORD, Caller, application, assert_problem, at_once, registration, sign_up, statuses
+from pymongo.database import Database
 from second_api import second_api
 
+from api import openapi
+from api.endpoint import Access
+from api.throttle import address_key
+from cluster.local import LocalCluster
 from cluster.run.services import Services
 
 ROUNDS = 40
 # Without a hash for unknown names they take two fifths of the time. Medians of pairs differ by a few percent on a
 # machine that does other work at the same time.
 ALIKE = (0.7, 1.4)
-TRIES = 5
+TRIES, REQUESTS = 5, 8
 SETTINGS = {
     "LOGIN_TRIES_ACCOUNT": "100000",
     "LOGIN_TRIES_ADDRESS": str(TRIES),
+    "AUTH_REQUESTS_ADDRESS": str(REQUESTS),
+    "AUTH_REFRESHES_ADDRESS": str(REQUESTS),
+    # So that who waits for a shard that does not answer gives up soon.
+    "DEADLINE_WRITE_MS": "4000",
     "TRUSTED_PROXIES": "1",
     "WORKERS": "1",
 }
@@ -42,9 +54,9 @@ def guess(url: str, username: str, origin: str) -> requests.Response:
     return Caller(url).post("/auth/login", body, headers={"X-Forwarded-For": origin})
 
 
-def test_a_known_and_an_unknown_name_take_equally_long(url: str) -> None:
+def test_a_known_and_an_unknown_name_take_equally_long(api: Services, url: str) -> None:
     """Asked in turn, so that whatever else happens on the machine happens to both."""
-    known = sign_up(url).username
+    known = sign_up(api.url).username
     pairs = [(seconds(url, known), seconds(url, registration()["username"])) for _ in range(ROUNDS)]
 
     ratio = statistics.median(first / second for first, second in pairs)
@@ -68,3 +80,102 @@ def test_one_address_tries_many_accounts_a_few_times_only(url: str) -> None:
     assert found == [401] * TRIES + [429]
     assert_problem(guess(url, registration()["username"], f"{address()}, {origin}"), 429)
     assert_problem(guess(url, registration()["username"], address()), 401)
+
+
+SECRET = "x" * 40
+# What anybody may ask for without a token, the setting that limits it, and the answer while it is let through.
+OPEN: dict[str, tuple[str, Callable[[], Any], int]] = {
+    "/auth/register": ("auth_requests_address", registration, 201),
+    "/register": ("auth_requests_address", registration, 201),
+    "/auth/password-reset/confirm": (
+        "auth_requests_address",
+        lambda: {"token": SECRET, "new_password": "battery staple 8"},
+        422,
+    ),
+    "/auth/verify-email": ("auth_requests_address", lambda: {"token": SECRET}, 422),
+    "/auth/refresh": ("auth_refreshes_address", lambda: {"refresh_token": f"{SECRET}.{SECRET}"}, 401),
+}
+
+
+def ask(url: str, path: str, origin: str) -> requests.Response:
+    return Caller(url).post(path, OPEN[path][1](), headers={"X-Forwarded-For": origin})
+
+
+def test_every_write_without_a_token_is_limited() -> None:
+    """A new route must say how; logins and letters have counters of their own."""
+    limited = {
+        str(rule): "too_many_requests" in openapi.codes_of(rule, contract)
+        for rule, method, contract, _ in openapi._routes(application())
+        if method == "POST" and contract.access is Access.ANYONE
+    }
+
+    assert {f"/api/v1{path}" for path in OPEN} <= limited.keys()
+    assert [path for path, is_limited in limited.items() if not is_limited] == []
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_one_address_asks_a_few_times_only_and_others_are_not_held_up(url: str, path: str) -> None:
+    """However many of its requests come at once, exactly so many are let through."""
+    setting, _, status = OPEN[path]
+    origin = address()
+
+    answers = at_once([lambda: ask(url, path, origin) for _ in range(3 * REQUESTS)])
+
+    assert statuses(answers) == {status: REQUESTS, 429: 2 * REQUESTS}
+    assert_problem(refused := ask(url, path, f"{address()}, {origin}"), 429)
+    assert 0 < int(refused.headers["Retry-After"]) <= 900
+    assert ask(url, path, address()).status_code == status
+
+
+def test_the_next_window_is_a_whole_one(url: str, db: Database[dict[str, Any]]) -> None:
+    """Nobody stays locked out because an office has had too many at once."""
+    origin, path = address(), "/auth/verify-email"
+    for _ in range(REQUESTS + 1):
+        last = ask(url, path, origin)
+    assert_problem(last, 429)
+
+    key = {"_id": f"auth_requests_address:{address_key(origin)}"}
+    assert db["login_attempts"].update_one(key, {"$set": {"expires_at": datetime.now(UTC)}}).matched_count == 1
+
+    found = [ask(url, path, origin).status_code for _ in range(REQUESTS + 1)]
+    assert found == [422] * REQUESTS + [429]
+
+
+@contextmanager
+def nothing_counted(cluster: LocalCluster) -> Iterator[None]:
+    """Every member fails to count, whoever asks, and does everything else."""
+    data = {"failCommands": ["findAndModify"], "namespace": f"{cluster.database}.login_attempts", "errorCode": 50}
+    with cluster.connections() as connections:
+        members = [connections.member(member).admin for member in cluster.cluster.members]
+        try:
+            for member in members:
+                member.command("configureFailPoint", "failCommand", mode="alwaysOn", data=data)
+            yield
+        finally:
+            for member in members:
+                member.command("configureFailPoint", "failCommand", mode="off")
+
+
+def test_nobody_gets_in_while_nothing_can_be_counted(api: Services, cluster: LocalCluster, url: str) -> None:
+    """Not with the right password either: else whoever brings the counters down may guess without end."""
+    who, stranger = sign_up(api.url), registration()
+    asked = {
+        "/auth/login": {"username": who.username, "password": PASSWORD},
+        "/auth/register": stranger,
+        "/auth/refresh": {"refresh_token": who.refresh_token},
+        "/auth/password-reset": {"email": stranger["email"]},
+        "/auth/verify-email": {"token": SECRET},
+    }
+
+    with nothing_counted(cluster):
+        answers = {path: post(url, path, body).status_code for path, body in asked.items()}
+        assert who.get("/me").status_code == 200  # the rest of the service goes on
+
+    assert {path: status for path, status in answers.items() if status not in (503, 504)} == {}
+    found = {path: post(url, path, body).status_code for path, body in asked.items()}
+    assert found == dict(zip(asked, (200, 201, 200, 202, 422), strict=True))
+
+
+def post(url: str, path: str, body: dict[str, Any]) -> requests.Response:
+    """From where nobody has called before."""
+    return Caller(url).post(path, body, headers={"X-Forwarded-For": address()})

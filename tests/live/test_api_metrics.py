@@ -17,7 +17,7 @@ import requests
 from api_support import PASSWORD, Caller, assert_problem, at_once, ok, registration, sign_up, statuses
 from prometheus_client.parser import text_string_to_metric_families
 from pymongo.database import Database
-from support import free_port
+from support import FROM_ONE_ADDRESS, free_port
 
 from cluster.local import LocalCluster
 from cluster.nodes.process import process_in
@@ -42,7 +42,7 @@ def measured(cluster: LocalCluster, api: Services) -> Iterator[Services]:
 @contextmanager
 def serving(cluster: LocalCluster, workers: int) -> Iterator[Services]:
     """Another API beside the one of all tests; each process has `THREADS`."""
-    port, settings = free_port(2), {"WORKERS": str(workers), "THREADS": str(THREADS)}
+    port, settings = free_port(2), {"WORKERS": str(workers), "THREADS": str(THREADS), **FROM_ONE_ADDRESS}
     services = Services(cluster, port, settings, port + 1)
     services.api = process_in(cluster.data_dir, f"api-{port}")
     try:

@@ -86,6 +86,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "imports.list_import_ids_of_owner": (ID, 10),
     "imports.list_imports_of_owner": (ID, [], BY_ID, 10),
     "login_attempts.count_attempt": (TEXT_ID, AT, Limit(3, 60, 1, 60)),
+    "login_attempts.count_request": (TEXT_ID, AT, 60),
     "login_attempts.forget_attempts": (TEXT_ID,),
     "login_attempts.take_back_attempt": (TEXT_ID, Attempt(False, None)),
     "outbox.continue_entry": (ID, TEXT_ID, AT),

@@ -9,6 +9,7 @@ import pytest
 from api_support import KEY, registration
 from flask import Flask
 from pymongo.monitoring import CommandStartedEvent
+from support import FROM_ONE_ADDRESS
 from werkzeug.test import TestResponse
 
 from api import create_app
@@ -18,7 +19,7 @@ from cluster.connections import uri as uri_of
 from cluster.local import LocalCluster
 from cluster.roles import MONITOR, WORKER
 
-CHEAP_HASHES = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME": "1"}
+USUAL = {"ARGON2_MEMORY_KIB": "64", "ARGON2_TIME": "1", **FROM_ONE_ADDRESS}
 
 
 class Recorder(WriteWatch):
@@ -66,7 +67,7 @@ def door(cluster: LocalCluster, router: int, **settings: str) -> Iterator[Door]:
     environ = {"MONGODB_URI": uri, "MONGODB_MONITOR_URI": cluster.uri(MONITOR), "MONGODB_DB": cluster.database}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("api.db.WriteWatch", lambda: recorder)
-        app = create_app({**environ, "JWT_KEYS": KEY, **CHEAP_HASHES, **settings})
+        app = create_app({**environ, "JWT_KEYS": KEY, **USUAL, **settings})
     yield Door(app, recorder)
     with app.app_context():
         services().connection.close()
