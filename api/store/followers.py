@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from ..audit import NOUNS
 from ..db import Document
 from ..services import services
+from .migrations import find_first_migration
 from .query import Documents, queries_of
 
 query = queries_of("followers")
@@ -67,12 +68,6 @@ def move_follower(followers: Documents, name: str, lease_id: str, start: Start, 
 def release_follower(followers: Documents, name: str, lease_id: str) -> None:
     """Let another worker go on at once."""
     followers.update_one({"_id": name, "lease_id": lease_id}, {"$set": {"lease_id": None, "lease_until": None}})
-
-
-@queries_of("migrations")
-def find_first_migration(migrations: Documents) -> Document | None:
-    """The oldest note, which is made before the first collection of the product is."""
-    return migrations.find_one({"state": "applied"}, {"at": 1}, sort=[("at", 1)])
 
 
 def first_day() -> Timestamp:
