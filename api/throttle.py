@@ -106,7 +106,7 @@ def unchecked(admission: Admission) -> None:
 
 def take_back(counted: Counted) -> None:
     """An attempt was no failure."""
-    login_attempts.take_back_attempt(*counted)
+    login_attempts.take_back_attempt(counted[0], times.now())
 
 
 def unlock(user_id: ObjectId) -> None:

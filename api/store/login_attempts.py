@@ -28,7 +28,7 @@ class Limit:
 @dataclass(frozen=True)
 class Attempt:
     """An attempt that was counted, or refused because of a lock. `locked_until` is that lock, or the one that this
-    attempt has set: should it be no failure, the lock goes with it."""
+    attempt has set."""
 
     is_refused: bool
     locked_until: datetime | None
@@ -109,13 +109,16 @@ def _is_over(at: datetime) -> Document:
 
 
 @query
-def take_back_attempt(attempts: Documents, key: str, attempt: Attempt) -> None:
-    """The attempt was no failure: neither it nor the lock that it set counts."""
-    if attempt.locked_until is None:
-        attempts.update_one({"_id": key, "count": {"$gt": 0}}, {"$inc": {"count": -1}})
-    else:
-        mine = {"_id": key, "locked_until": attempt.locked_until}
-        attempts.update_one(mine, {"$set": {"locked_until": None}, "$inc": {"locks": -1}})
+def take_back_attempt(attempts: Documents, key: str, at: datetime) -> None:
+    """One that was counted was no failure. A lock was then set for one too few, whichever of them has set it."""
+    is_locked = {"$gt": ["$locked_until", at]}
+    fewer = {name: {"$toInt": {"$max": [0, {"$subtract": [f"${name}", 1]}]}} for name in ("count", "locks")}
+    counted = {
+        "count": {"$cond": [is_locked, "$count", fewer["count"]]},
+        "locks": {"$cond": [is_locked, fewer["locks"], "$locks"]},
+        "locked_until": {"$cond": [is_locked, None, "$locked_until"]},
+    }
+    attempts.update_one({"_id": key}, [{"$set": counted}])
 
 
 @query

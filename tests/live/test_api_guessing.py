@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 import requests
-from api_support import PASSWORD, Caller, application, assert_problem, at_once, registration, sign_up, statuses
+from api_support import KEY, PASSWORD, Caller, application, assert_problem, at_once, registration, sign_up, statuses
+from bson import ObjectId
+from flask import Flask
 from pymongo.database import Database
 from second_api import second_api
 
-from api import openapi
+from api import create_app, openapi
 from api.endpoint import Access
+from api.services import services
+from api.store import login_attempts
+from api.store.login_attempts import Limit
 from api.throttle import address_key
 from cluster.local import LocalCluster
+from cluster.roles import API
 from cluster.run.services import Services
 
 ROUNDS = 40
@@ -179,3 +185,24 @@ def test_nobody_gets_in_while_nothing_can_be_counted(api: Services, cluster: Loc
 def post(url: str, path: str, body: dict[str, Any]) -> requests.Response:
     """From where nobody has called before."""
     return Caller(url).post(path, body, headers={"X-Forwarded-For": address()})
+
+
+@pytest.fixture
+def app(cluster: LocalCluster) -> Iterator[Flask]:
+    """The application in this process."""
+    made = create_app({"MONGODB_URI": cluster.uri(API), "JWT_KEYS": KEY, "MONGODB_DB": cluster.database})
+    with made.app_context():
+        yield made
+        services().connection.close()
+
+
+def test_a_lock_that_was_set_for_one_too_few_goes(app: Flask) -> None:
+    """Three may fail. Of the third, which locks, and the second, one was no failure: one more may be tried."""
+    limit, at, key = Limit(3, 900, 60, 3600), datetime.now(UTC), f"test:{ObjectId()}"
+    with app.app_context():
+        attempts = [login_attempts.count_attempt(key, at, limit) for _ in range(4)]
+        assert [attempt.is_refused for attempt in attempts] == [False, False, False, True]
+
+        login_attempts.take_back_attempt(key, at)
+
+        assert [login_attempts.count_attempt(key, at, limit).is_refused for _ in range(2)] == [False, True]

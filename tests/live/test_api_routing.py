@@ -20,7 +20,7 @@ from api import create_app, store
 from api.services import services
 from api.store.audit import BY_TIME
 from api.store.followers import Start
-from api.store.login_attempts import Attempt, Limit
+from api.store.login_attempts import Limit
 from api.store.owned import change
 from api.store.query import QUERIES
 from cluster.collections import BY_NAME
@@ -88,7 +88,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "login_attempts.count_attempt": (TEXT_ID, AT, Limit(3, 60, 1, 60)),
     "login_attempts.count_request": (TEXT_ID, AT, 60),
     "login_attempts.forget_attempts": (TEXT_ID,),
-    "login_attempts.take_back_attempt": (TEXT_ID, Attempt(False, None)),
+    "login_attempts.take_back_attempt": (TEXT_ID, AT),
     "outbox.continue_entry": (ID, TEXT_ID, AT),
     "outbox.count_open_entries": (),
     "migrations.find_first_migration": (),
