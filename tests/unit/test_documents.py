@@ -12,6 +12,7 @@ from cluster.run.__main__ import parser as run_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+SECURITY = (ROOT / "docs" / "security.md").read_text()
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and "." not in path.name)
 
 
@@ -72,3 +73,22 @@ def test_the_readme_names_every_cluster_command(command: str) -> None:
 def test_every_help_has_an_example(parser: argparse.ArgumentParser) -> None:
     """`--help` is read by somebody who wants to copy a line."""
     assert "example: scripts/" in parser.format_help()
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+\.py)`", SECURITY))))
+def test_every_test_that_a_promise_names_exists(name: str) -> None:
+    """A promise without its test is none."""
+    assert list((ROOT / "tests").glob(f"*/{name}"))
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:api|cluster|scripts)/[\w./]+\w)\b[^`]*`", SECURITY))))
+def test_every_module_that_a_promise_names_exists(path: str) -> None:
+    """What is moved is looked for in vain."""
+    assert (ROOT / path).is_file()
+
+
+def test_every_promise_names_a_guard_and_a_test() -> None:
+    rows = [line.split("|") for line in SECURITY.splitlines() if line.startswith("| ")][1:]
+
+    assert len(rows) > 10
+    assert [row[1] for row in rows if not re.search(r"`[\w/]+", row[2]) or "test_" not in row[3]] == []
