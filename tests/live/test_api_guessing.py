@@ -3,6 +3,7 @@
 import secrets
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from bson import ObjectId
 from flask import Flask
 from pymongo.database import Database
 from second_api import second_api
+from two_routers import door
 
 from api import create_app, openapi
 from api.endpoint import Access
+from api.passwords import Passwords
 from api.services import services
 from api.store import login_attempts
 from api.store.login_attempts import Limit
@@ -86,6 +89,24 @@ def test_one_address_tries_many_accounts_a_few_times_only(url: str) -> None:
     assert found == [401] * TRIES + [429]
     assert_problem(guess(url, registration()["username"], f"{address()}, {origin}"), 429)
     assert_problem(guess(url, registration()["username"], address()), 401)
+
+
+def test_what_a_lock_refuses_costs_no_hash(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come at once: else whoever guesses at a locked account takes every core."""
+    hashed: list[str] = []
+    matches = Passwords.matches
+
+    def seen(passwords: Passwords, stored: str | None, password: str) -> bool:
+        hashed.append(password)
+        return matches(passwords, stored, password)
+
+    with door(cluster, 0, LOGIN_TRIES_ACCOUNT=str(TRIES)) as api:
+        wrong = {"username": registration()["username"], "password": "wrong horse"}
+        monkeypatch.setattr(Passwords, "matches", seen)
+        answers = at_once([lambda: api.call("POST", "/auth/login", wrong).status_code for _ in range(3 * TRIES)])
+
+    assert Counter(answers) == {401: TRIES, 429: 2 * TRIES}
+    assert len(hashed) == TRIES
 
 
 SECRET = "x" * 40
