@@ -95,17 +95,21 @@ def forged(changes: dict[str, Any]) -> str:
         {"jwk": {"kty": "oct", "k": base64.urlsafe_b64encode(b"k" * 32).decode()}, "kid": "x"},
     ],
 )
-def test_a_header_that_names_no_key_of_ours_is_refused(header: dict[str, Any]) -> None:
-    """RFC 8725: a key comes from our list alone."""
+@pytest.mark.parametrize("secret", ["k" * 32, SECRET], ids=["its own", "ours"])
+def test_a_header_that_names_no_key_of_ours_is_refused(header: dict[str, Any], secret: str) -> None:
+    """RFC 8725: a key comes from our list alone, and is the one that is named. Who names none has none."""
     with pytest.raises(BadToken):
-        KEYS.verify(signed("k" * 32, header=header))
+        KEYS.verify(signed(secret, header=header))
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_is_refused(algorithm: str) -> None:
-    """Even with the right key."""
+    """Even with the right key, of a length that is right for it."""
+    keys = TokenKeys([("new", SECRET * 2)], 900)
+    assert keys.verify(signed(SECRET * 2)).user_id == USER_ID
+
     with pytest.raises(BadToken):
-        KEYS.verify(signed(SECRET * 2, algorithm))
+        keys.verify(signed(SECRET * 2, algorithm))
 
 
 def test_an_unsigned_token_is_refused() -> None:
