@@ -1,18 +1,22 @@
 """What tests of several folders use: free ports, logins, kept logs. `from support import free_port`."""
 
+import fcntl
 import random
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import requests
 
 from cluster.layout import DataDir
-from cluster.nodes.ports import find_block
+from cluster.nodes.ports import is_free
 
 KEPT_LOGS = Path(__file__).resolve().parents[1] / "test-logs"
-# Runs side by side on one machine look for their ports in different places.
-FIRST_PORT, LAST_PORT = 20_000, 30_000
+# Below those that the system gives to outgoing connections.
+FIRST_PORT, LAST_PORT = 20_000, 32_000
+BLOCK = 100
 
 # All tests call from one address, and many of them fail to log in on purpose.
 LIMITS = ("LOGIN_TRIES_ADDRESS", "AUTH_REQUESTS_ADDRESS", "AUTH_REFRESHES_ADDRESS")
@@ -20,8 +24,41 @@ FROM_ONE_ADDRESS = dict.fromkeys(LIMITS, "100000")
 
 
 def free_port(count: int = 1) -> int:
-    """The first of `count` free ports in a row."""
-    return find_block(count, random.randrange(FIRST_PORT, LAST_PORT, 100))
+    """The first of `count` free ports in a row, which no other test run on this machine is given while this one lasts.
+
+    Raises:
+        AssertionError: there are none left.
+    """
+    if not _free or _free[-1].stop - _free[-1].start < count:
+        _free.append(_reserve())
+    block = _free[-1]
+    for first in range(block.start, block.stop - count + 1):
+        if all(is_free(port) for port in range(first, first + count)):
+            _free[-1] = range(first + count, block.stop)
+            return first
+    _free.append(_reserve())
+    return free_port(count)
+
+
+# What is left of each block of ports that this process has reserved, and the locks that it holds on them.
+_free: list[range] = []
+_locks: list[IO[str]] = []
+
+
+def _reserve() -> range:
+    """A block of ports that nobody else has; it is given back when this process ends."""
+    directory = Path(tempfile.gettempdir()) / "shardboard-test-ports"
+    directory.mkdir(mode=0o777, exist_ok=True)
+    for first in random.sample(range(FIRST_PORT, LAST_PORT, BLOCK), (LAST_PORT - FIRST_PORT) // BLOCK):
+        lock = (directory / str(first)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        return range(first, first + BLOCK)
+    raise AssertionError(f"every block of ports in {directory} is reserved")
 
 
 def keep_logs(root: Path, name: str) -> None:

@@ -125,8 +125,7 @@ def process(cluster: LocalCluster, **settings: str) -> Iterator["Process"]:
 
 class Process:
     def __init__(self, cluster: LocalCluster, settings: Mapping[str, str]) -> None:
-        # Away from the first port of a block, which another run on this machine would take while this one restarts.
-        port = free_port(60) + 59
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._environ = Services(cluster, port, {"WORKERS": "1", **FROM_ONE_ADDRESS, **settings}).environment(API)
         self._popen: subprocess.Popen[bytes] | None = None

@@ -17,7 +17,7 @@ from cluster.local import LocalCluster
 
 def test_a_page_is_told_of_everything_once(cluster: LocalCluster, tmp_path: Path) -> None:
     """From another origin, by tickets, and across a lost connection."""
-    origin_port = free_port(70) + 69
+    origin_port = free_port()
     with process(cluster, CORS_ORIGINS=f"http://127.0.0.1:{origin_port}") as api:
         ada = sign_up(api.url)
         environ = {
