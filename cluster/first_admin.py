@@ -3,17 +3,13 @@
 import os
 import re
 import secrets
-import subprocess
-import sys
 
+from .api_command import run_api_command
 from .connections import account_login, uri
 from .errors import ClusterError
-from .layout import PACKAGE_ROOT, write_private
+from .layout import write_private
 from .roles import API
 from .target import Target
-
-# One hash and one transaction; an election may come in between.
-TIMEOUT_S = 120
 
 
 def make_first_admin(target: Target, username: str, email: str | None, password: str | None) -> str:
@@ -27,31 +23,18 @@ def make_first_admin(target: Target, username: str, email: str | None, password:
             f"{target.secrets.directory} holds no login of the API: name the right one with --secrets, "
             "or run `scripts/cluster init` first."
         )
-    argv = [sys.executable, "-m", "api", "first-admin", "--username", username]
-    argv += ["--email", email] if email else []
-    argv += ["--password-stdin"] if password else []
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("MONGODB_")}
-    environ.pop("FIRST_ADMIN_PASSWORD", None)
-    environ |= {"MONGODB_DB": target.database, "MONGODB_URI_FILE": _uri_file(target), "PYTHONUNBUFFERED": "1"}
-    # It signs nothing; the API wants a key to start.
-    environ |= {"JWT_KEYS": f"none:{secrets.token_hex(32)}"}
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=PACKAGE_ROOT,
-            env=environ,
-            input=f"{password or ''}\n",
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"The API's command did not end in {TIMEOUT_S} s: see `scripts/cluster status`.") from error
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise ClusterError(f"No administrator was made: {said.removeprefix('api: ')}")
-    return done.stdout.strip()
+    options = ["--username", username]
+    options += ["--email", email] if email else []
+    options += ["--password-stdin"] if password else []
+    return run_api_command("first-admin", *options, environ=_environment(target), said=f"{password or ''}\n")
+
+
+def _environment(target: Target) -> dict[str, str]:
+    """Settings of the API for this cluster. It signs nothing here, and wants a key to start."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MONGODB_", "JWT_KEYS"))}
+    inherited.pop("FIRST_ADMIN_PASSWORD", None)
+    own = {"MONGODB_DB": target.database, "MONGODB_URI_FILE": _uri_file(target)}
+    return {**inherited, **own, "JWT_KEYS": f"none:{secrets.token_hex(32)}"}
 
 
 def _uri_file(target: Target) -> str:

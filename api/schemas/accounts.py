@@ -57,17 +57,16 @@ def _password(**kwargs: Any) -> Text:
     return Text(1024, 1, load_only=True, metadata={"format": "password", **kwargs.pop("metadata", {})}, **kwargs)
 
 
+def _new_password(example: str) -> Text:
+    """One that a client chooses."""
+    bounds = {"minLength": passwords.MIN_CHARACTERS, "maxLength": passwords.MAX_BYTES}
+    return _password(required=True, metadata={**bounds, "example": example})
+
+
 class WithNewPassword(Strict):
     """A body whose `password` is a new one."""
 
-    password = _password(
-        required=True,
-        metadata={
-            "minLength": passwords.MIN_CHARACTERS,
-            "maxLength": passwords.MAX_BYTES,
-            "example": "correct horse 7",
-        },
-    )
+    password = _new_password("correct horse 7")
 
     @validates_schema
     def check_password(self, data: dict[str, Any], **_: Any) -> None:
@@ -207,14 +206,7 @@ class Verified(Shown):
 
 class PasswordChange(Strict):
     current_password = _password(required=True, metadata={"example": "correct horse 7"})
-    new_password = _password(
-        required=True,
-        metadata={
-            "minLength": passwords.MIN_CHARACTERS,
-            "maxLength": passwords.MAX_BYTES,
-            "example": "battery staple 8",
-        },
-    )
+    new_password = _new_password("battery staple 8")
 
 
 class EmailAddress(Strict):
@@ -228,14 +220,7 @@ class LetterToken(Strict):
 
 
 class PasswordReset(LetterToken):
-    new_password = _password(
-        required=True,
-        metadata={
-            "minLength": passwords.MIN_CHARACTERS,
-            "maxLength": passwords.MAX_BYTES,
-            "example": "battery staple 8",
-        },
-    )
+    new_password = _new_password("battery staple 8")
 
 
 class Session(Shown):

@@ -4,15 +4,15 @@ Secrets reach them in files that only their owner can read, never in arguments o
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from ..api_command import run_api_command
 from ..errors import ClusterError
-from ..layout import PACKAGE_ROOT, write_private
+from ..layout import write_private
 from ..local import LocalCluster
 from ..nodes.ports import is_free, require_free, require_lasting
 from ..nodes.process import process_in
@@ -26,8 +26,6 @@ READY_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 5
 # gunicorn's workers look once a second whether their parent still lives, and finish what is in flight.
 ORPHANS_TIMEOUT_S = 10
-# Creating the first admin is one login; the demo writes some hundred documents.
-COMMAND_TIMEOUT_S = 120
 GUNICORN = ("-m", "gunicorn", "-c", "api/gunicorn.conf.py", "api:create_app()")
 
 
@@ -129,25 +127,7 @@ class Services:
         return str(path)
 
     def _command(self, name: str, *options: str, said: str = "") -> str:
-        """Runs a command of the API, which reads `said`; answers what it printed."""
-        argv = [sys.executable, "-m", "api", name, *options]
-        try:
-            done = subprocess.run(
-                argv,
-                cwd=PACKAGE_ROOT,
-                env=self.environment(API),
-                input=said,
-                timeout=COMMAND_TIMEOUT_S,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ClusterError(f"`python -m api {name}` did not end in {COMMAND_TIMEOUT_S} s: try again.") from error
-        if done.returncode != 0:
-            reason = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-            raise ClusterError(f"`python -m api {name}` failed: {reason}")
-        return done.stdout.strip()
+        return run_api_command(name, *options, environ=self.environment(API), said=said)
 
     def _require_ready(self) -> None:
         if self.api.pid is None:
