@@ -31,6 +31,8 @@ def test_a_required_setting_must_be_given(name: str) -> None:
     "keys",
     [
         "a:short",
+        # One byte too few, and nothing else is wrong with it.
+        "a:f3a9c1e07b5d4826ae19d0c47f6b825",
         "a:" + "x" * 40,
         "a:changeme-changeme-changeme-0123456789",
         "no-colon-in-this-one-at-all-0123456789",
