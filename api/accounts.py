@@ -4,18 +4,17 @@ Each is one transaction, so a claim never outlives its user and a letter is neve
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from bson import ObjectId
 from flask import g
 
-from . import audit, names, throttle, times
+from . import audit, late_writes, names, throttle, times
 from .db import Document
 from .errors import Problem
 from .responses import unless_stale
 from .services import services
-from .standing import FRESH_S
 from .store import audit as entries
 from .store import claims, outbox, projects, sessions, users
 from .store.owned import Versions, at_versions, change, new_document
@@ -203,13 +202,7 @@ def _delete_at(user: Document, versions: Versions, actor_id: ObjectId) -> None:
         _or_stale(users.update_user(user["_id"], {"version": user["version"]}, update))
         for kind in CLAIMED:
             claims.delete_claim(kind, user[kind], user["_id"])
-        for due in (at, at + _last_write_after()):
-            outbox.insert_entry("purge_user", {"user_id": user["_id"], **author}, due)
+        late_writes.take_away("purge_user", {"user_id": user["_id"], **author})
         entries.insert_entry(audit.deletion("users", user, **author))
 
     services().connection.in_transaction(work)
-
-
-def _last_write_after() -> timedelta:
-    """How long after a user's end a process that still remembers the session can write for them."""
-    return timedelta(seconds=FRESH_S, milliseconds=services().settings.deadline_write_ms)

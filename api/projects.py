@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from flask import g
 
-from . import access, audit, times
+from . import access, audit, late_writes, times
 from .auth import Principal
 from .db import Document
 from .errors import Problem, invalid
@@ -18,7 +18,7 @@ from .schemas.base import compile_dump
 from .schemas.projects import Project
 from .services import services
 from .store import audit as entries
-from .store import outbox, projects, tasks, users
+from .store import projects, tasks, users
 from .store.owned import Versions, at_versions, change, new_document
 
 MAX_MEMBERS = 500
@@ -133,7 +133,7 @@ def remove_member(caller: Principal, project_id: ObjectId, user_id: ObjectId) ->
         if project is not None:
             author = {"actor_id": caller.user_id, "request_id": g.get("request_id")}
             payload = {"project_id": project_id, "user_id": user_id, **author}
-            outbox.insert_entry("leave_project", payload, times.now())
+            late_writes.take_away("leave_project", payload)
             entries.insert_entry(_entry_of_people("project.remove_member", project, user_id))
         return project
 
@@ -192,10 +192,10 @@ def hide(
     """
 
     def work() -> Document | None:
-        at = times.now()
-        project = projects.update_project(project_id, conditions, change({"status": "deleting"}, **author, at=at))
+        update = change({"status": "deleting"}, **author, at=times.now())
+        project = projects.update_project(project_id, conditions, update)
         if project is not None:
-            outbox.insert_entry("purge_project", {"project_id": project_id, "tasks": tasks_become, **author}, at)
+            late_writes.take_away("purge_project", {"project_id": project_id, "tasks": tasks_become, **author})
             before = {**project, "version": project["version"] - 1}
             entries.insert_entry(audit.deletion("projects", before, **author))
         return project

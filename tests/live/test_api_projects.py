@@ -1,6 +1,7 @@
 """Projects, the people in them and their tasks. On a real cluster, through a real server."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -317,7 +318,60 @@ def test_a_project_is_deleted_with_its_tasks(ada: Caller, bob: Caller, db: Db) -
     wait_until("its end", lambda: require_gone(db, "projects", id_of(path)), DONE_S)
     for who, task in zip((ada, bob), made, strict=True):
         assert_problem(who.get(f"/tasks/{task['id']}"), 404)
-    assert db["outbox"].count_documents({"payload.project_id": ObjectId(id_of(path)), "kind": "purge_project"}) == 1
+    # At once, and again when no write can come that has not heard of it.
+    assert db["outbox"].count_documents({"payload.project_id": ObjectId(id_of(path)), "kind": "purge_project"}) == 2
+
+
+def test_a_task_that_comes_late_to_a_deleted_project_is_let_go_of(ada: Caller, db: Db) -> None:
+    """A request has looked at the project before it was deleted, and writes when the worker is through with it."""
+    path = make(ada)
+    ok(ada.post(f"{path}/tasks", {"title": "Dig"}), 201)
+    task = db["tasks"].find_one({"owner_id": ObjectId(ada.id), "project_id": ObjectId(id_of(path))})
+    ok(ada.delete(path + "?tasks=delete"), 204)
+    wait_until("its end", lambda: require_gone(db, "projects", id_of(path)), DONE_S)
+    assert task is not None
+    late = {**task, "_id": ObjectId()}
+    db["tasks"].insert_one(late)
+
+    bring_forward(db, "purge_project", id_of(path))
+
+    wait_until("the second purge", lambda: require_gone(db, "tasks", str(late["_id"])), DONE_S)
+
+
+def test_who_left_a_project_keeps_no_task_that_came_late(ada: Caller, bob: Caller, db: Db) -> None:
+    """They were given it by a request that had seen them in the project."""
+    path = make(ada, bob)
+    task = ok(ada.post(f"{path}/tasks", {"title": "Dig"}), 201)
+    ok(ada.call("DELETE", f"{path}/members/{bob.id}"), 204)
+    key = {"owner_id": ObjectId(ada.id), "project_id": ObjectId(id_of(path))}
+    first = {"kind": "leave_project", "payload.project_id": key["project_id"], "state": "done"}
+    wait_until("the first pass", lambda: require_one(db, first), DONE_S)
+    db["tasks"].update_one(key, {"$set": {"assignee_id": ObjectId(bob.id)}})
+    assert ok(bob.get(f"/tasks/{task['id']}"))["assignee_id"] == bob.id
+
+    bring_forward(db, "leave_project", id_of(path))
+
+    wait_until("the second pass", lambda: require_missing(bob, task), DONE_S)
+    assert ok(ada.get(f"/tasks/{task['id']}"))["assignee_id"] is None
+
+
+def bring_forward(db: Db, kind: str, project_id: str) -> None:
+    """Have the worker do now what it would do after the last write that can come; the test need not wait for that."""
+    due = {"$gt": datetime.now(UTC) + timedelta(seconds=5)}
+    second = {"kind": kind, "payload.project_id": ObjectId(project_id), "state": "waiting", "next_attempt_at": due}
+    found = db["outbox"].find_one(second)
+    assert found is not None
+    db["outbox"].update_one({"_id": found["_id"]}, {"$set": {"next_attempt_at": datetime.now(UTC)}})
+
+
+def require_one(db: Db, entry: dict[str, Any]) -> None:
+    if db["outbox"].count_documents(entry) != 1:
+        raise NotReady("not done")
+
+
+def require_missing(who: Caller, task: dict[str, Any]) -> None:
+    if who.get(f"/tasks/{task['id']}").status_code != 404:
+        raise NotReady("still seen")
 
 
 def require_gone(db: Db, collection: str, item_id: str) -> None:
