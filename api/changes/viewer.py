@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from bson import ObjectId, Timestamp
+from pymongo.client_session import ClientSession
 
 from .. import owned
 from ..auth import Principal
@@ -116,13 +117,16 @@ def make_viewer(
     """The viewer for `caller`, whose projects are read as of `known` or later."""
     connection = services().connection
     with connection.client.start_session(causal_consistency=True) as session:
-        session.advance_operation_time(known)
         token = SESSION.set(session)
         try:
-            versions = projects.list_project_versions_of(caller.user_id)
+            versions = _projects_as_of(known, session, caller)
+            at = time_of(session)
+            if is_new:
+                # What is no later is not told. Some of it may just have been written, and be read by nobody yet: when
+                # this has been answered, the lists that the client loads have it.
+                _projects_as_of(at, session, caller)
         finally:
             SESSION.reset(token)
-        at = time_of(session)
     # No number is that high: everything of this cluster time is included.
     settled = Place(at.time, at.inc, 2**31)
     # Admins follow their own as everybody does, unless they ask for all.
@@ -132,6 +136,12 @@ def make_viewer(
         return _present(plain, change)
 
     return Viewer(caller.user_id, versions, settled, confirm, resources, sees_all, is_new)
+
+
+def _projects_as_of(moment: Timestamp, session: ClientSession, caller: Principal) -> dict[ObjectId, int]:
+    """Each with its version, from all shards, none of which answers before all of it up to `moment` can be read."""
+    session.advance_operation_time(moment)
+    return projects.list_project_versions_of(caller.user_id)
 
 
 def _present(caller: Principal, change: Change) -> Document | None:

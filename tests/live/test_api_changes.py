@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import requests
 from api_support import Caller, assert_problem, at_once, log_in_as, ok, sign_up, statuses
 from bson import ObjectId, Timestamp
 from listening import Event, Listener, Process, process
+from pymongo import MongoClient
 from pymongo.database import Database
 from scratch import router_client
 from support import Login
@@ -171,6 +172,54 @@ def test_who_comes_back_hears_what_was_missed(
     assert kept == [*(f"created {title} 1" for title in titles), "updated thrice 3", "created live 1"]
     # In its own history a version is told once, whether or not a later one was there already.
     assert len(set(heard)) == len(heard)
+
+
+def test_what_was_under_way_when_an_answer_began_is_not_lost(cluster: LocalCluster, one: Process, ada: Caller) -> None:
+    """A write that no list shows yet, for want of a majority: later it is in the lists that were loaded, or told."""
+    if len(cluster.cluster.shards[0].members) == 1:
+        pytest.skip("one member is a majority")
+    # The stream has begun: it does not wait for that write.
+    with Listener(ada) as first, ThreadPoolExecutor() as pool:
+        with no_majority(cluster) as primaries:
+            writing = pool.submit(ada.task, title="under way")
+            wait_until("the write", lambda: require_written(primaries, "under way"), 10)
+            opening = pool.submit(Listener, ada)
+            is_open = bool(wait([opening], 0.5).done)
+            listed = titles_of(ada) if is_open else []
+        listener = opening.result()
+        if listener.answer.status_code != 200:
+            is_open, listener = False, Listener(ada)
+        with listener:
+            listed = listed if is_open else titles_of(ada)
+            writing.result()
+            end(ada)
+            heard = listener.until("created end")
+        first.until("created under way")
+    assert "under way" in listed or "created under way 1" in heard
+
+
+@contextmanager
+def no_majority(cluster: LocalCluster) -> Iterator[list[MongoClient]]:  # type: ignore[type-arg]
+    """The shards' secondaries write nothing for a while; a primary stays one. Yields clients of the primaries."""
+    with cluster.connections() as connections:
+        of_shards = [(shard, cluster.primary(shard)) for shard in cluster.cluster.shards]
+        held = [connections.member(each) for shard, first in of_shards for each in shard.members if each != first]
+        try:
+            for member in held:
+                member.admin.command("configureFailPoint", "rsSyncApplyStop", mode="alwaysOn")
+            yield [connections.member(first) for _, first in of_shards if first is not None]
+        finally:
+            for member in held:
+                member.admin.command("configureFailPoint", "rsSyncApplyStop", mode="off")
+
+
+def require_written(primaries: list[MongoClient], title: str) -> None:  # type: ignore[type-arg]
+    if not any(primary["shardboard"]["tasks"].count_documents({"title": title}) for primary in primaries):
+        raise NotReady("not written yet")
+
+
+def titles_of(who: Caller) -> list[str]:
+    return [task["title"] for task in ok(who.get("/tasks"))["data"]]
 
 
 def test_what_is_not_seen_any_more_is_not_told_later(one: Process) -> None:
