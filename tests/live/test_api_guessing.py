@@ -171,7 +171,9 @@ def test_the_next_window_is_a_whole_one(url: str, db: Database[dict[str, Any]]) 
 @contextmanager
 def nothing_counted(cluster: LocalCluster) -> Iterator[None]:
     """Every member fails to count, whoever asks, and does everything else."""
-    data = {"failCommands": ["findAndModify"], "namespace": f"{cluster.database}.login_attempts", "errorCode": 50}
+    counting = {"failCommands": ["findAndModify"], "namespace": f"{cluster.database}.login_attempts"}
+    # A router is an internal client of theirs.
+    data = {**counting, "failInternalCommands": True, "errorCode": 50}
     with cluster.connections() as connections:
         members = [connections.member(member).admin for member in cluster.cluster.members]
         try:
