@@ -13,6 +13,7 @@ from api_support import Caller, ok, sign_up
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import AutoReconnect
 from test_api_audit import EVENT, HOURLY, MAKERS, item_id
 from two_routers import Door, door
 
@@ -302,3 +303,26 @@ def test_one_worker_at_a_time_writes_the_trail(cluster: LocalCluster) -> None:
         assert not followers.move_follower("test", "one", Start(None, followers.BEGINNING), now, later)
         followers.release_follower("test", "two")
         assert followers.take_follower("test", "three", now, later) is not None
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_a_worker_goes_on_where_the_one_before_has_come_to(
+    cluster: LocalCluster, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the beginning: the servers' own logs do not reach back to it for long."""
+    begun: list[Start] = []
+
+    def seen(start: Start) -> None:
+        begun.append(start)
+        raise AutoReconnect("enough is known")
+
+    monkeypatch.setattr(followers, "open_versions", seen)
+    with door(cluster, 0) as api, api.app.app_context():
+        with pytest.raises(AutoReconnect):
+            trail._follow_as("test", threading.Event())
+        followers.release_follower(trail.NAME, "test")
+
+    noted = db["followers"].find_one({"_id": "audit"})
+    assert noted is not None
+    assert noted["resume_token"] is not None
+    assert begun[0].resume_token == noted["resume_token"]
