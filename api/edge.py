@@ -33,10 +33,13 @@ PREFLIGHT_MAX_AGE_S = 600
 def register(app: Flask, settings: Settings) -> None:
     """Put the hooks on `app`."""
 
-    def on_the_way_in() -> None:
+    def on_the_way_in() -> Response | None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
         watch.begin()
+        # Whatever the path: a browser shows its page no 404 of a request that it was not let make.
+        is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        return Response(status=204) if is_preflight else None
 
     def on_the_way_out(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "")

@@ -123,10 +123,22 @@ def test_a_browser_lets_a_data_provider_call(http: FlaskClient, method: str, pat
     answer = http.options(f"/api/v1/simple-rest/{path}", headers={"Origin": "https://dash.example.org", **sent})
     allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
 
-    assert answer.status_code == 200
+    assert answer.status_code == 204
     assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
     assert set(asked.split(",")) <= set(allowed)
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tasks/no-id", "/api/v1/nothing", "/nothing"])
+def test_a_page_learns_of_a_404(http: FlaskClient, path: str) -> None:
+    """Its browser asks first whether it may ask, and tells it nothing of a preflight that fails."""
+    origin = {"Origin": "https://dash.example.org"}
+    preflight = http.options(path, headers={**origin, "Access-Control-Request-Method": "GET"})
+    answer = http.get(path, headers=origin)
+
+    assert (preflight.status_code, preflight.data) == (204, b"")
+    assert preflight.headers["Access-Control-Allow-Origin"] == answer.headers["Access-Control-Allow-Origin"]
+    assert_problem(answer, 404)
 
 
 def test_swagger_comes_from_here_under_a_strict_policy(http: FlaskClient) -> None:
