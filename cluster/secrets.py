@@ -123,6 +123,8 @@ def create_once(path: Path, text: str, mode: int) -> None:
     """Writes `path` unless another process has just done so; nobody ever sees half of it."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        # What is for everybody is for everybody whatever the umask is: commands keep what they write to themselves.
+        os.fchmod(file.fileno(), mode)
         file.write(text + "\n")
     try:
         os.link(fresh, path)

@@ -40,8 +40,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests under tests/live share one cluster: under `pytest -n N --dist loadgroup` one worker runs them all."""
+    """Under `pytest -n N --dist loadgroup` one worker runs all tests of the one cluster, in their order; another may
+    run those that have a cluster of their own, or none."""
     for item in items:
         if LIVE in item.path.parents:
             item.add_marker(pytest.mark.live)
-            item.add_marker(pytest.mark.xdist_group("live"))
+            fixtures = getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("cluster" if "cluster" in fixtures else "other clusters"))

@@ -56,15 +56,19 @@ def _goes_on(line: str) -> bool:
 def outputs(found: list[Command], environ: Mapping[str, str], directory: Path) -> list[str]:
     """What the commands print, run in one shell. One that fails ends it."""
     script = "\n".join(f"{command.text}\nprintf '\\n{END}\\n'" for command in found)
-    done = subprocess.run(
-        ["bash", "-uc", script],
-        cwd=directory,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environ},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["bash", "-uc", script],
+            cwd=directory,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environ},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        so_far = (error.stdout or b"").decode(errors="replace")
+        raise AssertionError(f"the commands did not end in {LIMIT_S} s; so far:\n{so_far}") from error
     assert done.returncode == 0, done.stderr
     printed = done.stdout.split(f"\n{END}\n")[:-1]
     assert len(printed) == len(found), done.stdout

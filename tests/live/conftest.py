@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
-from support import FROM_ONE_ADDRESS, Login, free_port, keep_logs, log_in
+from support import OF_THE_RUN, Login, free_port, keep_logs, log_in
 
 from cluster.local import LocalCluster
 from cluster.progress import Progress
@@ -108,7 +108,7 @@ def admin_client(cluster: LocalCluster) -> Iterator[MongoClient[dict[str, Any]]]
 def api(cluster: LocalCluster) -> Iterator[Services]:
     """The API as it is served, by gunicorn, with its worker, ready; `.url` is where."""
     port = free_port(3)
-    services = Services(cluster, port, FROM_ONE_ADDRESS, port + 1)
+    services = Services(cluster, port, OF_THE_RUN, port + 1)
     try:
         services.create_first_admin()
         services.start_api()

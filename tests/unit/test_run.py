@@ -104,7 +104,7 @@ def test_the_port_of_a_killed_api_is_waited_for(tmp_path: Path) -> None:
         services.require_port()
 
 
-def test_a_second_interrupt_does_not_leave_the_api_running(tmp_path: Path) -> None:
+def test_a_second_interrupt_does_not_leave_the_api_running(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """People press Ctrl-C twice."""
     data_dir = DataDir(tmp_path / "data")
     data_dir.make()
@@ -118,6 +118,9 @@ def test_a_second_interrupt_does_not_leave_the_api_running(tmp_path: Path) -> No
         return stop()
 
     services.stop = interrupted_stop  # type: ignore[method-assign]
+    # Where several workers run tests, they are shielded from it.
+    shield = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, shield))
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     began = time.monotonic()
