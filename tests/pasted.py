@@ -92,7 +92,8 @@ def check(path: Path, environ: Mapping[str, str], directory: Path) -> None:
         path.write_text(_updated(page, found, printed))
         return
     for command, now in zip(found, printed, strict=True):
-        assert settled(command.output) == settled(now), command.text
+        shown = f"{command.text}\nthe page:\n{command.output}\nnow:\n{now}"
+        assert settled(command.output) == settled(now), shown
 
 
 def _updated(page: str, found: list[Command], printed: list[str]) -> str:

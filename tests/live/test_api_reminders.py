@@ -120,10 +120,11 @@ def test_reminders_are_filtered_by_state_time_and_task(api: Services, db: Databa
         ({"next_run_at__gte": "2102-01-01T00:00:00Z"}, [1, 2]),
         ({"next_run_at__exists": "false"}, [3]),
         ({"next_run_at__lt": "2103-01-01T00:00:00Z", "state": "waiting", "sort": "-next_run_at"}, [1, 0]),
-        ({"task_id": tasks[0], "sort": "id"}, [0, 2]),
     ):
         paged = pages(who, query)
         assert [made.index(each) for each in paged] == expected, query
+    # Ids of one second and several processes are in no order of time.
+    assert {made.index(each) for each in pages(who, {"task_id": tasks[0], "sort": "id"})} == {0, 2}
     for bad in (
         {"state": "leased"},
         {"state": "done", "sort": "id"},
